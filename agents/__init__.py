@@ -1,0 +1,1 @@
+"""The imperative shell: Faust, Kafka, Redis, HTTP, files, the clock."""

@@ -1,0 +1,1 @@
+"""The fold of each entity, its merge, and what it contributes to its reps."""
