@@ -1,0 +1,1 @@
+"""What several test folders share: builders of events, strategies, seeded generators."""
