@@ -128,7 +128,7 @@ class Benchmarks(msgspec.Struct, frozen=True, gc=False):
 
 
 class RepData(msgspec.Struct, frozen=True, gc=False):
-    """Members of ``crm.reps``. ``quotas`` is keyed by month of the organisation's calendar (``2026-11``, ``1405-09``)."""
+    """Members of ``crm.reps``. ``quotas`` is keyed by month of the calendar (``2026-11``, ``1405-09``)."""
 
     name: str | None = None
     team: str | None = None

@@ -18,7 +18,7 @@ FOLD_VERSION = 1
 
 
 class Holidays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Public holidays: a country of the ``holidays`` package, own dates (ISO) added, dates that are worked taken out."""
+    """Public holidays: a country of the ``holidays`` package, own dates (ISO), dates worked all the same."""
 
     country: str = ""
     subdivision: str = ""
@@ -79,7 +79,7 @@ class RepOverride(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """From ``date`` (local, ISO) on, one unit of ``currency`` is worth ``rate`` units of the organisation's currency."""
+    """From ``date`` (local, ISO) on, one unit of ``currency`` is ``rate`` units of the organisation's."""
 
     date: str
     currency: str

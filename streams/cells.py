@@ -39,6 +39,7 @@ dimension is the empty text. A rep nobody knows yet (an entity without an owner)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -172,10 +173,10 @@ CellValue = Sums | int | Item
 encode = msgspec.msgpack.Encoder().encode
 """Cells and their values as bytes: a field and a value of a Redis hash."""
 
-decode_cell = msgspec.msgpack.Decoder(Cell).decode
-decode_sums = msgspec.msgpack.Decoder(dict[tuple[str | int, ...], int]).decode
-decode_advance = msgspec.msgpack.Decoder(int).decode
-decode_item = msgspec.msgpack.Decoder(Item).decode
+decode_cell: Callable[[bytes], Cell] = msgspec.msgpack.Decoder(Cell).decode
+decode_sums: Callable[[bytes], Sums] = msgspec.msgpack.Decoder(dict[tuple[str | int, ...], int]).decode
+decode_advance: Callable[[bytes], int] = msgspec.msgpack.Decoder(int).decode
+decode_item: Callable[[bytes], Item] = msgspec.msgpack.Decoder(Item).decode
 
 
 def decode_value(cell: Cell, value: bytes) -> CellValue:
