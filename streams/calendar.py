@@ -52,6 +52,7 @@ class Calendar:
         self._plan = workdays.Plan(settings)
         self._minutes: dict[int, int] = {}
         self._starts: dict[int, int] = {}
+        self._segment = Segment(0, 0, 0)
         self._table = _WorkTable(self.zone, self._plan)
 
     def day(self, at: int) -> int:
@@ -147,10 +148,12 @@ class Calendar:
         return self.working_us(start, end) / whole if whole else 0.0
 
     def _offset_us(self, at: int) -> int:
+        start, end, offset = self._segment
+        if start <= at < end:
+            return offset
         within = min(max(at, _FIRST_US), _LAST_US)
-        offset = (_EPOCH + timedelta(microseconds=within)).astimezone(self._zone).utcoffset()
-        assert offset is not None  # an aware time has one
-        return offset // timedelta(microseconds=1)
+        self._segment = next(segment for segment in local_segments(self.zone, _year(at)) if within < segment.end)
+        return self._segment.offset_us
 
 
 class _WorkTable:
@@ -186,8 +189,7 @@ class _WorkTable:
         index = bisect_right(self._starts, at) - 1
         if index < 0:
             return 0
-        elapsed, length = at - self._starts[index], self._lengths[index]
-        return self._before[index] + (elapsed if elapsed < length else length)
+        return self._before[index] + min(at - self._starts[index], self._lengths[index])
 
     def earliest(self, worked: int) -> int:
         """The first instant with ``worked`` µs (more than 0, no more than there are) since the table's begin."""
@@ -268,7 +270,5 @@ def _year(at: int) -> int:
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError) as error:  # ZoneInfoNotFoundError is a KeyError, so it is caught below
-        raise ValueError(f"{name!r} is no IANA time zone; write one like 'Europe/Berlin'") from error
-    except KeyError as error:
+    except (OSError, ValueError, KeyError) as error:  # what is not found is a KeyError, a folder an OSError
         raise ValueError(f"{name!r} is no IANA time zone; write one like 'Europe/Berlin'") from error

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import date
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 import holidays
@@ -50,6 +51,10 @@ class Plan:
             return week
         return () if day in self._extra or self._is_public_holiday(day) else week
 
+    def week(self, number: int) -> tuple[Span, ...]:
+        """The spans of a weekday (Monday being 0) that is no holiday."""
+        return self._week[number]
+
     def _is_public_holiday(self, day: int) -> bool:
         return bool(self._country) and day in _holidays(self._country, self._subdivision, date.fromordinal(day).year)
 
@@ -66,6 +71,12 @@ def overridden(settings: CalendarSettings, override: RepOverride | None) -> Cale
     if override.working_days:
         settings = msgspec.structs.replace(settings, working_days=override.working_days)
     return settings
+
+
+def longest_day_us(settings: CalendarSettings) -> int:
+    """The most working µs that any working day of the week is configured to have; 0 if there is none."""
+    plan = Plan(settings)
+    return max(sum(closes - opens for opens, closes in plan.week(number)) for number in range(7))
 
 
 def weekday(name: str) -> int:
@@ -87,7 +98,7 @@ def spans(texts: Iterable[str]) -> tuple[Span, ...]:
         ValueError: One is no span, or ends before it begins, or two overlap.
     """
     found = sorted(_span(text) for text in texts)
-    for (_, ended), (begins, _) in zip(found, found[1:], strict=False):
+    for (_, ended), (begins, _) in pairwise(found):
         if begins < ended:
             raise ValueError(f"working hours {', '.join(texts)} overlap; write spans that follow each other")
     return tuple(found)

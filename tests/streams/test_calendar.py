@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from funnelwatch.schemas.settings import CalendarSettings, Holidays, RepOverride
 from funnelwatch.streams.calendar import Calendar
-from funnelwatch.streams.workdays import WEEKDAYS, overridden
+from funnelwatch.streams.workdays import WEEKDAYS, longest_day_us, overridden
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
@@ -385,3 +385,11 @@ def test_instants_far_away_have_days_and_no_working_time():
 def test_what_is_no_calendar_is_named(chosen, words):
     with pytest.raises(ValueError, match=words.replace("(", r"\(")):
         Calendar(chosen)
+
+
+def test_the_longest_day_of_the_week_is_a_working_day():
+    assert longest_day_us(IRAN) == 7 * HOUR + 30 * MINUTE
+    assert (
+        longest_day_us(CalendarSettings(working_days=("friday",), hours_by_day={"monday": ("00:00-24:00",)}))
+        == 8 * HOUR
+    )
