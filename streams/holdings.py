@@ -1,0 +1,83 @@
+"""What the shards hold that is no sum: open deals and leads, lost deals, recordings, and the reps' records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import TypeVar
+
+from funnelwatch.streams.cells import CallRecording, Item, ItemCell, LostDeal, OpenDeal, OpenLead, RepRecord
+
+T = TypeVar("T")
+
+NO_DEALS: Mapping[str, OpenDeal] = MappingProxyType({})
+NO_LEADS: Mapping[str, OpenLead] = MappingProxyType({})
+NO_RECORDINGS: Mapping[str, CallRecording] = MappingProxyType({})
+
+
+class Holdings:
+    """Items by rep. An entity lives in one shard, so its item is never in two at once."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, RepRecord] = {}
+        self.open_deals: dict[str, dict[str, OpenDeal]] = {}
+        self.open_leads: dict[str, dict[str, OpenLead]] = {}
+        self.recordings: dict[str, dict[str, CallRecording]] = {}
+        self.lost_deals: dict[str, LostDeal] = {}
+        self._lost_by: dict[str, str] = {}
+        self._heard_on: dict[str, dict[str, set[str]]] = {}
+
+    def put(self, cell: ItemCell, item: Item) -> Iterable[str]:
+        """Takes the item in. Returns the reps whose figures it may change."""
+        if isinstance(item, OpenDeal):
+            self.open_deals.setdefault(cell.rep, {})[cell.id] = item
+        elif isinstance(item, OpenLead):
+            self.open_leads.setdefault(cell.rep, {})[cell.id] = item
+        elif isinstance(item, CallRecording):
+            self._forget_recording(cell)
+            self.recordings.setdefault(cell.rep, {})[cell.id] = item
+            if item.deal_id is not None:
+                self._heard_on.setdefault(item.deal_id, {}).setdefault(cell.rep, set()).add(cell.id)
+        elif isinstance(item, LostDeal):
+            self.lost_deals[cell.id] = item
+            self._lost_by[cell.id] = cell.rep
+            return (cell.rep, *self._heard_on.get(cell.id, ()))
+        else:
+            self.records[cell.rep] = item
+        return (cell.rep,)
+
+    def drop(self, cell: ItemCell) -> Iterable[str]:
+        """Forgets the item of a cell. Returns the reps whose figures that may change."""
+        if cell.type == "open_deal":
+            _forget(self.open_deals, cell)
+        elif cell.type == "open_lead":
+            _forget(self.open_leads, cell)
+        elif cell.type == "recording":
+            self._forget_recording(cell)
+        elif cell.type == "lost_deal":
+            # A deal that changed hands may already be here under its new owner: one message says both.
+            if self._lost_by.get(cell.id) == cell.rep:
+                del self.lost_deals[cell.id], self._lost_by[cell.id]
+            return (cell.rep, *self._heard_on.get(cell.id, ()))
+        else:
+            self.records.pop(cell.rep, None)
+        return (cell.rep,)
+
+    def _forget_recording(self, cell: ItemCell) -> None:
+        known = self.recordings.get(cell.rep, {}).get(cell.id)
+        if known is None:
+            return
+        _forget(self.recordings, cell)
+        if known.deal_id is not None:
+            heard = self._heard_on[known.deal_id]
+            heard[cell.rep].discard(cell.id)
+            if not heard[cell.rep]:
+                del heard[cell.rep]
+            if not heard:
+                del self._heard_on[known.deal_id]
+
+
+def _forget(items: dict[str, dict[str, T]], cell: ItemCell) -> None:
+    own = items.get(cell.rep)
+    if own is not None and own.pop(cell.id, None) is not None and not own:
+        del items[cell.rep]
