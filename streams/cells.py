@@ -61,34 +61,34 @@ CLOSE_MINUTES: Final = 64 * 24 * 60
 """How long closes are kept by the minute: two months and a bit."""
 
 
-class DayCell(msgspec.Struct, frozen=True, tag="d", array_like=True, gc=False):
+class DayCell(msgspec.Struct, frozen=True, tag="d", tag_field="cell", array_like=True, gc=False):
     """All measures of one rep on one local day (its proleptic Gregorian ordinal). Value: ``Sums``."""
 
     rep: str
     day: int
 
 
-class MinuteCell(msgspec.Struct, frozen=True, tag="m", array_like=True, gc=False):
+class MinuteCell(msgspec.Struct, frozen=True, tag="m", tag_field="cell", array_like=True, gc=False):
     """All measures of one rep in one minute (µs // ``MINUTE_US``). Value: ``Sums``."""
 
     rep: str
     minute: int
 
 
-class CloseCell(msgspec.Struct, frozen=True, tag="c", array_like=True, gc=False):
+class CloseCell(msgspec.Struct, frozen=True, tag="c", tag_field="cell", array_like=True, gc=False):
     """The measures of ``CLOSE_MEASURES`` of one rep in one minute. Value: ``Sums``."""
 
     rep: str
     minute: int
 
 
-class AdvanceCell(msgspec.Struct, frozen=True, tag="a", array_like=True, gc=False):
+class AdvanceCell(msgspec.Struct, frozen=True, tag="a", tag_field="cell", array_like=True, gc=False):
     """When the rep's deals of this shard last advanced. Value: ``int`` (µs); merged by maximum."""
 
     rep: str
 
 
-class ItemCell(msgspec.Struct, frozen=True, tag="i", array_like=True, gc=False):
+class ItemCell(msgspec.Struct, frozen=True, tag="i", tag_field="cell", array_like=True, gc=False):
     """One thing that is no sum: an open deal, an open lead, a lost deal, a recording, a rep's record. Value: an `Item`.
 
     ``rep`` is whom it belongs to, ``id`` the entity's id. An entity has at most one item of each type.
