@@ -1,0 +1,226 @@
+"""The fast way of reading one structured event: one typed msgspec decode, then what msgspec cannot express.
+
+Returns None for whatever it does not take as it is; `schemas.careful` then takes it or finds the reason. Both agree on
+everything that this module takes (a property test).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from funnelwatch.schemas import fields
+from funnelwatch.schemas.currencies import CURRENCIES
+from funnelwatch.schemas.events import CallData, Data, DealData, EmailData, Event, Kind, LeadData
+
+Id = Annotated[str, Meta(min_length=1, max_length=fields.ID_CHARS_MAX)]
+Text = Annotated[str, Meta(max_length=fields.TEXT_CHARS_MAX)]
+Instant = Annotated[datetime, Meta(tz=True)]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_SECONDS: Final = 86_400
+_SECOND_US: Final = 1_000_000
+_EASY_AMOUNT: Final = re.compile(rb"\"?(-?[0-9]{1,14})(?:\.([0-9]{1,4}))?\"?").fullmatch
+"""What nearly all amounts look like; surely in range. Unbalanced quotation marks cannot come here: it is JSON."""
+_FRACTION: Final = 4
+_SECOND_MS: Final = 1_000
+
+
+_ABSENT: Final = msgspec.Raw(b"null")
+
+
+class _Lead(msgspec.Struct, gc=False):
+    rep_id: Id | None = None
+    channel: Text | None = None
+    campaign: Text | None = None
+    deal_id: Id | None = None
+    reason: Text | None = None
+
+
+class _Deal(msgspec.Struct, gc=False):
+    rep_id: Id | None = None
+    pipeline: Text | None = None
+    stage: Text | None = None
+    amount: msgspec.Raw = _ABSENT
+    currency: str | None = None
+    expected_close: Text | None = None
+    lead_id: Id | None = None
+    customer: Text | None = None
+    lost_reason: Text | None = None
+    snooze_until: Instant | None = None
+    snooze_reason: Text | None = None
+
+
+class _Call(msgspec.Struct, gc=False):
+    rep_id: Id | None = None
+    direction: Literal["outbound", "inbound"] | None = None
+    outcome: Literal["connected", "voicemail", "voicemail_drop", "no_answer", "busy", "failed"] | None = None
+    started_at: Instant | None = None
+    talk_seconds: Annotated[int, Meta(ge=0, le=fields.TALK_SECONDS_MAX)] | None = None
+    cold: bool | None = None
+    recording_url: Annotated[str, Meta(max_length=fields.URL_CHARS_MAX)] | None = None
+    lead_id: Id | None = None
+    deal_id: Id | None = None
+
+
+class _Email(msgspec.Struct, gc=False):
+    rep_id: Id | None = None
+    cold: bool | None = None
+    template: Text | None = None
+    lead_id: Id | None = None
+    deal_id: Id | None = None
+
+
+class _Envelope(msgspec.Struct, gc=False):
+    specversion: Literal["1.0"]
+    id: Id
+    source: Annotated[str, Meta(min_length=1, max_length=fields.SOURCE_CHARS_MAX)]
+    subject: Id
+    time: Instant
+    data_base64: str | None = None
+
+
+class _LeadEvent(_Envelope, kw_only=True, gc=False):
+    type: Literal[
+        "lead.created",
+        "lead.assigned",
+        "lead.qualified",
+        "lead.accepted",
+        "lead.converted",
+        "lead.disqualified",
+        "lead.deleted",
+    ]
+    data: _Lead | None = None
+
+
+class _DealEvent(_Envelope, kw_only=True, gc=False):
+    type: Literal[
+        "deal.created",
+        "deal.updated",
+        "deal.assigned",
+        "deal.stage_changed",
+        "deal.won",
+        "deal.lost",
+        "deal.reopened",
+        "deal.deleted",
+    ]
+    data: _Deal | None = None
+
+
+class _CallEvent(_Envelope, kw_only=True, gc=False):
+    type: Literal["call.completed", "call.recorded", "call.deleted"]
+    data: _Call | None = None
+
+
+class _EmailEvent(_Envelope, kw_only=True, gc=False):
+    type: Literal["email.sent", "email.replied", "email.deleted"]
+    data: _Email | None = None
+
+
+class _NotEasyError(Exception):
+    """The event has a value that only `schemas.careful` reads."""
+
+
+def _micros(moment: datetime) -> int:
+    past = moment - _EPOCH
+    return (past.days * _DAY_SECONDS + past.seconds) * _SECOND_US + past.microseconds
+
+
+def _units(raw: bytes | msgspec.Raw) -> int | None:
+    """The units of an easy amount.
+
+    Raises:
+        _NotEasyError: `schemas.careful` has to look at it.
+    """
+    amount = bytes(raw)
+    if amount == b"null":
+        return None
+    easy = _EASY_AMOUNT(amount)
+    if easy is None:
+        raise _NotEasyError
+    whole, fraction = easy.groups()
+    return int(whole + (fraction or b"").ljust(_FRACTION, b"0"))
+
+
+def _lead(data: _Lead) -> tuple[LeadData, str]:
+    return (
+        LeadData(data.rep_id, data.channel, data.campaign, data.deal_id, data.reason),
+        f"{data.rep_id}{data.deal_id}",
+    )
+
+
+def _deal(data: _Deal) -> tuple[DealData, str]:
+    currency, snooze = data.currency, data.snooze_until
+    if currency is not None and currency not in CURRENCIES:
+        raise _NotEasyError
+    return (
+        DealData(
+            data.rep_id,
+            data.pipeline,
+            data.stage,
+            _units(data.amount),
+            currency,
+            data.expected_close,
+            data.lead_id,
+            data.customer,
+            data.lost_reason,
+            None if snooze is None else _micros(snooze),
+            data.snooze_reason,
+        ),
+        f"{data.rep_id}{data.lead_id}",
+    )
+
+
+def _call(data: _Call) -> tuple[CallData, str]:
+    talk, started = data.talk_seconds, data.started_at
+    return (
+        CallData(
+            data.rep_id,
+            data.direction,
+            data.outcome,
+            None if started is None else _micros(started),
+            None if talk is None else talk * _SECOND_MS,
+            data.cold,
+            data.recording_url,
+            data.lead_id,
+            data.deal_id,
+        ),
+        f"{data.rep_id}{data.lead_id}{data.deal_id}",
+    )
+
+
+def _email(data: _Email) -> tuple[EmailData, str]:
+    return (
+        EmailData(data.rep_id, data.cold, data.template, data.lead_id, data.deal_id),
+        f"{data.rep_id}{data.lead_id}{data.deal_id}",
+    )
+
+
+_READERS: Final[dict[Kind, tuple[Callable[[bytes], Any], Callable[[Any], tuple[Data, str]], Data]]] = {
+    Kind.LEAD: (msgspec.json.Decoder(_LeadEvent).decode, _lead, LeadData()),
+    Kind.DEAL: (msgspec.json.Decoder(_DealEvent).decode, _deal, DealData()),
+    Kind.CALL: (msgspec.json.Decoder(_CallEvent).decode, _call, CallData()),
+    Kind.EMAIL: (msgspec.json.Decoder(_EmailEvent).decode, _email, EmailData()),
+}
+"""Decoder of the envelope, reader of its data, and the data that says nothing. Events of reps are rare and rich."""
+
+
+def read_event(kind: Kind, value: bytes) -> Event | None:
+    """The event in ``value``, or None if it is not an easy one."""
+    readers = _READERS.get(kind)
+    if readers is None:
+        return None
+    decode, read_data, nothing = readers
+    try:
+        wire = decode(value)
+        data, ids = (nothing, "") if wire.data is None else read_data(wire.data)
+    except (msgspec.MsgspecError, _NotEasyError, UnicodeError, RecursionError, ValueError, OverflowError):
+        return None
+    if wire.data_base64 is not None or not f"{wire.id}{wire.source}{wire.subject}{ids}".isprintable():
+        return None
+    return Event(kind, wire.type, wire.id, wire.source, wire.subject, _micros(wire.time), data)
