@@ -1,0 +1,248 @@
+"""The statistics of the detectors and the hysteresis of the alerts."""
+
+from math import comb, log10
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from funnelwatch.schemas.document import Evidence
+from funnelwatch.schemas.settings import CalendarSettings
+from funnelwatch.streams.calendar import Calendar
+from funnelwatch.streams.cells import OpenDeal
+from funnelwatch.streams.detectors.alerts import Alerts, Subject
+from funnelwatch.streams.detectors.days import DayFigures, back_from, day_figures
+from funnelwatch.streams.detectors.loss import BASELINE_MAX, BASELINE_MIN, baseline, spans, strongest
+from funnelwatch.streams.detectors.stall import pace, shrunk_pace, stall
+from funnelwatch.streams.detectors.tails import (
+    EVIDENCE_MAX,
+    binomial_at_least,
+    binomial_at_most,
+    none_expected,
+    poisson_at_most,
+)
+
+CALENDAR = Calendar(CalendarSettings())
+MONDAY = 738_000 - 738_000 % 7 + 1  # an ordinal d is a Monday when d % 7 == 1
+HOUR = 3_600_000_000
+
+
+def figures(won: int = 0, lost: int = 0, advances: int = 0) -> DayFigures:
+    return DayFigures(won={"p": won} if won else {}, lost={"p": lost} if lost else {}, advances=advances)
+
+
+def deal(**fields) -> OpenDeal:
+    start = {"created_at": 0, "entered_at": 0, "owned_since": 0, "touched_at": 0, "snoozed_until": None}
+    return OpenDeal(pipeline="p", stage="s", currency="EUR", amount=None, customer=None, **(start | fields))
+
+
+@given(st.integers(1, 60), st.floats(0.02, 0.98), st.data())
+def test_the_upper_binomial_tail_is_the_sum_of_its_terms(n, p, data):
+    x = data.draw(st.integers(1, n))
+    tail = sum(comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(x, n + 1))
+
+    assert pytest.approx(-log10(tail), abs=1e-6) == binomial_at_least(n, x, p)
+
+
+@given(st.integers(1, 60), st.floats(0.02, 0.98), st.data())
+def test_the_two_binomial_tails_mirror_each_other(n, p, data):
+    x = data.draw(st.integers(0, n))
+
+    assert pytest.approx(binomial_at_least(n, n - x, 1 - p), abs=1e-6) == binomial_at_most(n, x, p)
+
+
+def test_what_is_certain_is_no_evidence_and_evidence_is_bounded():
+    assert binomial_at_least(10, 0, 0.5) == 0.0
+    assert binomial_at_most(10, 10, 0.5) == 0.0
+    assert none_expected(0.0, 4.0) == 0.0
+    assert none_expected(1e300, 4.0) == EVIDENCE_MAX
+    assert poisson_at_most(5_000.0, 0) == EVIDENCE_MAX
+
+
+@pytest.mark.parametrize(
+    ("lost", "decided", "warns", "pages"), [(12, 12, True, False), (20, 20, True, True), (14, 18, False, False)]
+)
+def test_the_examples_of_the_metrics_page_hold_against_a_baseline_of_055(lost, decided, warns, pages):
+    evidence = binomial_at_least(decided, lost, 0.55)
+
+    assert (evidence > 3, evidence > 4) == (warns, pages)
+
+
+def test_a_stall_warns_after_eighteen_expected_advances_and_pages_after_thirty_six():
+    assert none_expected(18.4, 4.0) < 3 < none_expected(18.6, 4.0)
+    assert none_expected(35.9, 4.0) < 4 < none_expected(36.1, 4.0)
+
+
+def test_a_span_of_working_days_skips_the_weekend():
+    assert back_from(CALENDAR, MONDAY, 1) == MONDAY
+    assert back_from(CALENDAR, MONDAY, 2) == MONDAY - 3
+    assert back_from(CALENDAR, MONDAY + 6, 1) == MONDAY + 4
+
+
+def test_a_window_and_its_prior_do_not_overlap():
+    for span in spans(CALENDAR, MONDAY):
+        assert span.prior.stop == span.window.start
+        assert span.window.stop == MONDAY + 1
+
+
+@given(*[st.tuples(st.integers(0, 50), st.integers(0, 50)) for _ in range(3)], st.floats(0, 1))
+def test_a_baseline_stays_within_its_clip(own, prior, window, fallback):
+    pairs = [(lost, lost + won) for lost, won in (own, prior, window)]
+
+    assert BASELINE_MIN <= baseline(*pairs, fallback) <= BASELINE_MAX
+
+
+def test_a_market_that_turns_raises_the_baseline_of_everybody():
+    quiet = baseline((50, 100), (500, 1_000), (50, 100), 0.5)
+    turned = baseline((50, 100), (500, 1_000), (95, 100), 0.5)
+
+    assert pytest.approx(0.5) == quiet
+    assert turned > 0.7
+
+
+def history(lost_today: int, won_today: int) -> dict[int, DayFigures]:
+    days = {MONDAY - back: figures(won=2, lost=2) for back in range(1, 100) if CALENDAR.day_working_us(MONDAY - back)}
+    return days | {MONDAY: figures(won=won_today, lost=lost_today)}
+
+
+def test_a_rep_who_suddenly_loses_everything_is_evidence():
+    own, others = history(20, 0), history(2, 2)
+    both = {day: figures(own[day].won.get("p", 0) + 2, own[day].lost.get("p", 0) + 2) for day in others}
+    spike = strongest(own, both, both, "p", spans(CALENDAR, MONDAY))
+
+    assert spike.evidence > 4
+    assert (spike.working_days, spike.lost, spike.decided) == (1, 20, 20)
+    assert pytest.approx(0.5, abs=0.02) == spike.baseline
+
+
+def test_seven_decided_deals_are_too_few_to_say_anything():
+    own = {MONDAY: figures(lost=7)}
+
+    assert strongest(own, own, own, "p", spans(CALENDAR, MONDAY)).evidence == 0.0
+
+
+def test_a_small_lift_is_no_spike_however_many_deals():
+    own = history(550, 450)
+    others = {day: figures(200, 200) for day in own}
+
+    assert strongest(own, others, others, "p", spans(CALENDAR, MONDAY)).evidence == 0.0
+
+
+def test_day_figures_add_over_currencies_and_leave_the_rest_out():
+    sums = {
+        ("won", "p", "EUR"): 2,
+        ("won", "p", "IRR"): 1,
+        ("lost", "p", "EUR", "demo", "price"): 4,
+        ("advance", "p"): 3,
+        ("call", "outbound", 1, "busy"): 9,
+    }
+
+    assert DayFigures(won={"p": 3}, lost={"p": 4}, advances=3) == day_figures(sums)
+
+
+def worked(advances: int, days: int) -> dict[int, DayFigures]:
+    span = range(back_from(CALENDAR, MONDAY, days), MONDAY + 1)
+    return {day: figures(advances=advances) for day in span if CALENDAR.day_working_us(day)}
+
+
+def test_pace_counts_days_worked_only():
+    days = worked(8, 20)
+    del days[MONDAY]
+
+    assert pace(days, CALENDAR, MONDAY) == (152, 19)
+
+
+def test_a_rep_without_history_has_the_teams_pace_and_without_a_team_his_own():
+    assert shrunk_pace((0, 0), (80, 10)) == 8.0
+    assert shrunk_pace((30, 10), (0, 0)) == 3.0
+    assert shrunk_pace((0, 0), (0, 0)) == 0.0
+
+
+def noon(day: int) -> int:
+    return CALENDAR.day_start(day) + 12 * HOUR
+
+
+def test_five_days_without_an_advance_at_eight_a_day_page():
+    days = worked(8, 20) | {MONDAY + n: figures() for n in range(1, 5)}
+    found = stall(days, {"d": deal()}, noon(MONDAY), (0, 0), calendar=CALENDAR, now=noon(MONDAY + 5) - 4 * HOUR)
+    days_of_work = 4.0 + 5 / 8
+
+    assert found is not None
+    assert pytest.approx(8 * (days_of_work), rel=0.02) == found.expected
+    assert found.evidence > 4
+
+
+def test_a_day_on_which_the_rep_did_nothing_at_all_is_leave():
+    days = worked(8, 20)
+    found = stall(days, {"d": deal()}, noon(MONDAY), (0, 0), calendar=CALENDAR, now=noon(MONDAY + 4))
+
+    assert found is not None
+    assert found.waited_us == 5 * HOUR
+
+
+def test_a_new_deal_does_not_inherit_the_wait_of_months_without_one():
+    days = worked(8, 20)
+    taken_over = noon(MONDAY) - HOUR
+    found = stall(days, {"d": deal(owned_since=taken_over)}, 1, (0, 0), calendar=CALENDAR, now=noon(MONDAY))
+
+    assert found is not None
+    assert (found.since, found.evidence) == (taken_over, 0.0)
+
+
+def test_a_rep_whose_deals_are_all_snoozed_is_not_judged_and_half_snoozed_halves_the_pace():
+    days, now = worked(8, 20), noon(MONDAY)
+    snoozed = deal(snoozed_until=now + HOUR)
+
+    assert stall(days, {"d": snoozed}, 1, (0, 0), calendar=CALENDAR, now=now) is None
+    assert stall(days, {}, 1, (0, 0), calendar=CALENDAR, now=now) is None
+    half = stall(days, {"d": snoozed, "e": deal()}, now - 3 * HOUR, (0, 0), calendar=CALENDAR, now=now)
+    assert half is not None
+    assert half.per_day == 4.0
+
+
+def evidence(value: float, detector: str = "funnel_stalled", pipeline: str = "") -> Evidence:
+    return Evidence(detector, "rep", "r1", pipeline, value, 0, 7_200.0, 20.0, 8.0)
+
+
+def steps(values: list[float], detector: str = "funnel_stalled") -> list[list[tuple[str, str]]]:
+    alerts = Alerts(CALENDAR, lambda _, subject: Subject(subject.upper(), "north", f"/reps/{subject}"))
+    return [
+        [(alert.severity, alert.state) for alert in alerts.step([evidence(value, detector)], noon(MONDAY) + n)]
+        for n, value in enumerate(values)
+    ]
+
+
+def test_an_alert_begins_above_three_pages_above_four_and_ends_below_two():
+    said = steps([2.9, 3.1, 3.5, 4.1, 3.0, 2.1, 1.9, 2.9])
+
+    assert said == [[], [("warning", "firing")], [], [("critical", "firing")], [], [], [("critical", "resolved")], []]
+
+
+def test_slow_detectors_warn_and_never_page():
+    assert steps([9.0], "sales_declining") == [[("warning", "firing")]]
+
+
+def test_a_subject_without_evidence_any_more_is_resolved():
+    alerts = Alerts(CALENDAR, lambda _, subject: Subject(subject, None, ""))
+    alerts.step([evidence(5.0)], 0)
+    over = alerts.step([], 1)
+
+    assert [alert.state for alert in over] == ["resolved"]
+    assert alerts.active == []
+
+
+def test_a_rep_who_loses_in_two_pipelines_is_one_alert_with_the_stronger_evidence():
+    alerts = Alerts(CALENDAR, lambda _, subject: Subject(subject, None, ""))
+    began = alerts.step([evidence(3.5, "loss_spike", "a"), evidence(5.0, "loss_spike", "b")], 0)
+
+    assert [(alert.severity, alert.evidence.pipeline) for alert in began] == [("critical", "b")]
+
+
+def test_the_text_of_an_alert_says_who_what_and_against_which_baseline():
+    alerts = Alerts(CALENDAR, lambda *_: Subject("Sara", "north", "/reps/r1"))
+    (alert,) = alerts.step([evidence(5.0)], 0)
+
+    assert (
+        alert.text
+        == "No deal of Sara has advanced for 2.0 working hours; 20.0 advances were to be expected at 8.0 a day."
+    )
