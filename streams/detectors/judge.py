@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
-from funnelwatch.streams.documents import Documents
 
-from funnelwatch.schemas.document import Evidence
+from funnelwatch.schemas.document import Document, Evidence
 from funnelwatch.schemas.settings import Settings
 from funnelwatch.streams.calendar import Calendar
 from funnelwatch.streams.detectors.days import Days, extract
@@ -33,13 +32,13 @@ class Detectors:
     """Evidence for every rep and team.
 
     Days are extracted from the table once and again for the reps that changed, so a quiet second costs only the stall
-    clocks.
+    clocks. ``document_of(rep, now)`` gives the KPI document that the slow detectors judge.
     """
 
-    def __init__(self, settings: Settings, table: Table, documents: Documents) -> None:
+    def __init__(self, settings: Settings, table: Table, document_of: Callable[[str, int], Document]) -> None:
         self._calendar = Calendar(settings.calendar)
         self._table = table
-        self._documents = documents
+        self._document_of = document_of
         self._today: Today | None = None
         self._days: dict[tuple[str, str], Days] = {}
         self._losses: dict[tuple[str, str], list[Evidence]] = {}
@@ -93,7 +92,7 @@ class Detectors:
         yield from self._loss_spikes("rep", rep)
         yield from self._stalled(rep, now)
         if rep not in self._slow:
-            document = self._documents.rep(rep, now)
+            document = self._document_of(rep, now)
             self._slow[rep] = [_shortfall(name, rep, judge(document)) for name, judge in SLOW.items()]
         yield from self._slow[rep]
 
