@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from funnelwatch.agents.errors import OperationError
 
-class EmbeddedError(Exception):
+
+class EmbeddedError(OperationError):
     """An embedded server cannot run; the message says what happened, where and what to do."""
 
 

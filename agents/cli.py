@@ -1,0 +1,274 @@
+"""The ``funnelwatch`` command.
+
+Each command imports what it needs when it runs, so that ``--help`` is instant and ``report`` needs no Kafka client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from funnelwatch import __version__
+from funnelwatch.agents.errors import OperationError
+
+OK: Final = 0
+FAILURE: Final = 1
+USAGE: Final = 2
+INTERRUPTED: Final = 130
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+EPILOG = """\b
+Configuration: --config FILE, else the file named by FUNNELWATCH_CONFIG, else ./funnelwatch.toml, else defaults for
+everything on this machine. Passwords come from FUNNELWATCH_KAFKA_PASSWORD and FUNNELWATCH_REDIS_PASSWORD only.
+
+\b
+Exit codes: 0 all went well; 1 something failed (the message says what); 2 the command line or the configuration is
+wrong; 130 interrupted with Ctrl-C.
+"""
+
+
+def configured(command: Command) -> Command:
+    """The option that names the configuration."""
+    return click.option(
+        "--config",
+        "config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        envvar="FUNNELWATCH_CONFIG",
+        help="Configuration file (TOML). Default: ./funnelwatch.toml if there is one.",
+    )(command)
+
+
+FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="funnelwatch")
+def funnelwatch() -> None:
+    """Exact, live sales KPIs per rep from CRM and telephone events.
+
+    \b
+    See it live, with a simulated sales floor, nothing needed but Python:
+      funnelwatch demo
+    \b
+    Run it:
+      funnelwatch init                 write a commented funnelwatch.toml
+      funnelwatch topics               create the Kafka topics
+      funnelwatch check                is everything there?
+      funnelwatch worker               fold events (as many as you have partitions)
+      funnelwatch board                serve figures, pages and metrics
+    """
+
+
+@funnelwatch.command()
+@configured
+def worker(config: Path | None) -> int:
+    """Fold events into figures, until it is told to stop.
+
+    Run as many as there are partitions, each with a data directory of its own (worker.data_dir) and a port of its own
+    (worker.port: /metrics, /healthz). SIGTERM or Ctrl-C stops it in order.
+
+    \b
+    Example:
+      funnelwatch worker --config funnelwatch.toml
+    """
+    return _run("engine.worker", config)
+
+
+@funnelwatch.command()
+@configured
+def board(config: Path | None) -> int:
+    """Serve the figures: pages, JSON API, /metrics.
+
+    \b
+    Example:
+      funnelwatch board && open http://127.0.0.1:8080
+      curl http://127.0.0.1:8080/api/v1/reps
+    """
+    return _run("board.server", config)
+
+
+@funnelwatch.command()
+@click.option("--check", "only_check", is_flag=True, help="Only say what is missing or different; create nothing.")
+@configured
+def topics(config: Path | None, only_check: bool) -> int:
+    """Create the Kafka topics and check those that exist.
+
+    \b
+    Examples:
+      funnelwatch topics               create what is missing
+      funnelwatch topics --check       exit code 1 if anything is missing or different
+    """
+    from funnelwatch.agents import topics as module  # noqa: PLC0415  (only this command needs it)
+    from funnelwatch.agents.configured import load  # noqa: PLC0415  (only commands need it)
+
+    settings, secrets = load(config)
+    if only_check:
+        problems = asyncio.run(module.check(settings, secrets))
+        for problem in problems:
+            click.echo(problem)
+        click.echo("All topics are as they must be." if not problems else f"{len(problems)} problems.")
+        return FAILURE if problems else OK
+    created = asyncio.run(module.ensure(settings, secrets))
+    for name in created:
+        click.echo(f"created {name}")
+    click.echo(f"{len(module.wanted(settings))} topics are as they must be, {len(created)} of them new.")
+    return OK
+
+
+@funnelwatch.command()
+@configured
+def check(config: Path | None) -> int:
+    """Check configuration, Kafka, topics, Redis.
+
+    Everything that is wrong is said at once; nothing is changed.
+
+    \b
+    Example, before a deployment:
+      funnelwatch check --config funnelwatch.toml
+    """
+    import logging  # noqa: PLC0415  (only this command needs it)
+
+    from funnelwatch.agents.check import findings  # noqa: PLC0415  (only this command needs it)
+    from funnelwatch.agents.configured import load  # noqa: PLC0415  (only commands need it)
+
+    settings, secrets = load(config)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the finding says it better
+    click.echo("ok    the configuration")
+    problems = 0
+    for what, wrong in asyncio.run(findings(settings, secrets)):
+        click.echo(f"{'WRONG' if wrong else 'ok   '} {what}")
+        for problem in wrong:
+            click.echo(f"      {problem}")
+        problems += len(wrong)
+    return FAILURE if problems else OK
+
+
+@funnelwatch.command()
+@click.argument("file", default="funnelwatch.toml", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--force", is_flag=True, help="Overwrite the file if it exists.")
+def init(file: Path, force: bool) -> int:
+    """Write a commented configuration file.
+
+    FILE is funnelwatch.toml if not named: organisation, calendar, pipelines, benchmarks, Kafka, Redis.
+
+    \b
+    Example:
+      funnelwatch init && $EDITOR funnelwatch.toml && funnelwatch check
+    """
+    from funnelwatch.agents.configured import example  # noqa: PLC0415  (only this command needs it)
+
+    try:
+        with file.open("w" if force else "x", encoding="utf-8") as opened:
+            opened.write(example())
+    except FileExistsError as error:
+        raise OperationError(f"{file} exists already: name another file, or overwrite it with --force.") from error
+    except OSError as error:
+        raise OperationError(f"{file} cannot be written: {error.strerror}.") from error
+    click.echo(f"Wrote {file}. Next: edit it, then `funnelwatch check --config {file}`.")
+    return OK
+
+
+@funnelwatch.command()
+@FILES
+@click.option("--compression", type=click.Choice(["none", "gzip", "lz4", "snappy", "zstd"]), default="none")
+@click.option(
+    "--pack", type=click.IntRange(1, 1_000), default=1, help="Events per message at most (CloudEvents batch)."
+)
+@click.option("--dry-run", is_flag=True, help="Read and count; publish nothing, need no Kafka.")
+@configured
+def replay(config: Path | None, files: tuple[Path, ...], compression: str, pack: int, dry_run: bool) -> int:
+    """Publish FILES of events to their topics.
+
+    Each line is one structured CloudEvents event, or an array of them; .gz is read as well. Publishing a file again
+    changes no figure.
+
+    \b
+    Examples:
+      funnelwatch replay history.ndjson.gz
+      funnelwatch replay --dry-run 2026-*.ndjson      what would be published
+      funnelwatch replay --pack 100 history.ndjson    fewer, larger messages
+    """
+    from rich.console import Console  # noqa: PLC0415  (only this command needs it)
+
+    from funnelwatch.agents import replay as module  # noqa: PLC0415  (only this command needs it)
+    from funnelwatch.agents.configured import load  # noqa: PLC0415  (only commands need it)
+
+    settings, secrets = load(config)
+    console = Console(stderr=True)
+    summary = asyncio.run(
+        module.replay(files, settings, secrets, console=console, compression=compression, pack=pack, dry_run=dry_run)
+    )
+    for problem in summary.problems:
+        click.echo(f"not published: {problem}", err=True)
+    for topic, count in summary.published.items():
+        click.echo(f"{settings.kafka.prefix + topic:<24} {count:>12,}")
+    what = "would be published" if dry_run else f"published in {summary.messages:,} messages"
+    click.echo(f"{summary.events:,} events {what}, {summary.unreadable:,} lines not, in {summary.seconds:.1f} s.")
+    return FAILURE if summary.unreadable else OK
+
+
+@funnelwatch.command()
+@click.option("--rep", required=True, help="The rep's id.")
+@click.option("--json", "as_json", is_flag=True, help="The whole document as JSON.")
+@configured
+def kpis(config: Path | None, rep: str, as_json: bool) -> int:
+    """Print a rep's figures as the board has them now.
+
+    \b
+    Examples:
+      funnelwatch kpis --rep rep-7
+      funnelwatch kpis --rep rep-7 --json | jq .sales
+    """
+    from funnelwatch.agents import kpis as module  # noqa: PLC0415  (only this command needs it)
+    from funnelwatch.agents.configured import load  # noqa: PLC0415  (only commands need it)
+
+    settings, _ = load(config)
+    document = module.rep_document(settings, rep)
+    if as_json:
+        click.echo(document.decode().strip())
+        return OK
+    from rich.console import Console  # noqa: PLC0415  (only this command needs it)
+
+    module.show(document, Console())
+    return OK
+
+
+def _run(module: str, config: Path | None) -> int:
+    """Run a long-lived process: ``run(settings, secrets)`` of a module of ours."""
+    from funnelwatch.agents.configured import load  # noqa: PLC0415  (only commands need it)
+
+    settings, secrets = load(config)
+    code: int = importlib.import_module(f"funnelwatch.agents.{module}").run(settings, secrets)
+    return code
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with one of the documented codes."""
+    sys.exit(_outcome(arguments))
+
+
+def _outcome(arguments: list[str] | None) -> int:
+    from funnelwatch.agents.configured import ConfigurationError  # noqa: PLC0415  (after --help had its chance)
+
+    try:
+        code = funnelwatch.main(arguments, prog_name="funnelwatch", standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("Interrupted.", err=True)
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except ConfigurationError as error:
+        click.echo(str(error), err=True)
+        return USAGE
+    except OperationError as error:
+        click.echo(str(error), err=True)
+        return FAILURE
+    return code if isinstance(code, int) else OK

@@ -1,0 +1,141 @@
+"""Publishing many events fast: closed record batches per partition, the key's home computed as every client does."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Any, Final, Self
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.codec import has_gzip, has_lz4, has_snappy, has_zstd
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+
+from funnelwatch.agents.connections import kafka_client, kafka_trouble
+from funnelwatch.agents.errors import OperationError
+from funnelwatch.schemas.settings import Secrets, Settings
+
+BATCH_BYTES: Final = 256 * 1024
+"""A record batch is sent when it is this large."""
+IN_FLIGHT_BATCHES: Final = 64
+"""How many batches may be unacknowledged; then the publisher waits."""
+PACK_BYTES: Final = 200 * 1024
+"""The largest message of packed events."""
+_AVAILABLE: Final = {"none": lambda: True, "gzip": has_gzip, "lz4": has_lz4, "snappy": has_snappy, "zstd": has_zstd}
+COMPRESSIONS: Final = tuple(_AVAILABLE)
+
+
+def partition_of(subject: str, partitions: int) -> int:
+    """The partition of an entity: murmur2 of its id, as Java's and Faust's clients have it."""
+    return int(murmur2(subject.encode()) & 0x7FFFFFFF) % partitions
+
+
+class Publisher:
+    """Structured events to their topics. Events of one entity stay in order.
+
+    ``pack`` events of a partition at most travel in one message, as a CloudEvents batch. Use it as an asynchronous
+    context manager: leaving it in order waits until everything is acknowledged.
+    """
+
+    def __init__(self, settings: Settings, secrets: Secrets, *, compression: str = "none", pack: int = 1) -> None:
+        if not _AVAILABLE[compression]():
+            raise OperationError(f"Compression {compression} needs a library that is not installed: use none or gzip.")
+        self.events = 0
+        self.messages = 0
+        self._settings = settings
+        self._partitions = settings.kafka.partitions
+        self._pack = pack
+        self._waiting: dict[tuple[str, int], tuple[list[bytes], int]] = {}
+        self._open: dict[tuple[str, int], Any] = {}
+        self._unacknowledged: set[asyncio.Future[Any]] = set()
+        self._producer = AIOKafkaProducer(
+            **kafka_client(settings, secrets),
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=BATCH_BYTES,
+            compression_type=None if compression == "none" else compression,
+        )
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._producer.start()
+        except (KafkaError, OSError) as error:
+            await self._producer.stop()
+            raise kafka_trouble(self._settings, error) from error
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                await self.flush()
+        finally:
+            await self._producer.stop()
+
+    async def add(self, topic: str, subject: str, event: bytes) -> None:
+        """Queue one event (CloudEvents JSON) of the entity ``subject``.
+
+        Raises:
+            OperationError: Kafka did not take an earlier batch.
+        """
+        self.events += 1
+        home = (topic, partition_of(subject, self._partitions))
+        if self._pack == 1:
+            await self._append(home, subject.encode(), event)
+            return
+        pack, size = self._waiting.get(home, ([], 0))
+        if pack and size + len(event) > PACK_BYTES:
+            await self._append(home, None, _packed(pack))
+            pack, size = [], 0
+        pack.append(event)
+        self._waiting[home] = (pack, size + len(event))
+        if len(pack) == self._pack:
+            del self._waiting[home]
+            await self._append(home, None, _packed(pack))
+
+    async def flush(self) -> None:
+        """Send what is queued and wait until Kafka has acknowledged everything.
+
+        Raises:
+            OperationError: Kafka did not take a batch.
+        """
+        for home, (pack, _) in list(self._waiting.items()):
+            await self._append(home, None, _packed(pack))
+        self._waiting.clear()
+        for home, batch in list(self._open.items()):
+            await self._send(home, batch)
+        self._open.clear()
+        await self._settle(0)
+
+    async def _append(self, home: tuple[str, int], key: bytes | None, value: bytes) -> None:
+        self.messages += 1
+        batch = self._open.get(home)
+        if batch is not None and batch.append(timestamp=None, key=key, value=value) is not None:
+            return
+        if batch is not None:
+            await self._send(home, batch)
+        self._open[home] = batch = self._producer.create_batch()
+        batch.append(timestamp=None, key=key, value=value)
+
+    async def _send(self, home: tuple[str, int], batch: Any) -> None:
+        batch.close()
+        topic, partition = home
+        try:
+            future = await self._producer.send_batch(batch, topic, partition=partition)
+        except KafkaError as error:
+            raise kafka_trouble(self._settings, error) from error
+        self._unacknowledged.add(future)
+        await self._settle(IN_FLIGHT_BATCHES)
+
+    async def _settle(self, allowed: int) -> None:
+        while len(self._unacknowledged) > allowed:
+            done, _ = await asyncio.wait(self._unacknowledged, return_when=asyncio.FIRST_COMPLETED)
+            self._unacknowledged -= done
+            for future in done:
+                if (error := future.exception()) is not None:
+                    raise kafka_trouble(self._settings, error) from error
+
+
+def _packed(events: list[bytes]) -> bytes:
+    return events[0] if len(events) == 1 else b"[" + b",".join(events) + b"]"
