@@ -112,6 +112,17 @@ class Calendar:
             table.cover(start, end)
         return table.before(end) - table.before(start)
 
+    def working_after(self, start: int, worked_us: int) -> int:
+        """The earliest instant, not before ``start``, with that much working time since ``start``.
+
+        Raises:
+            ValueError: There is not so much working time until the end of ``YEAR_LAST``.
+        """
+        if worked_us <= 0:
+            return start
+        self._table.cover_working(start, worked_us)
+        return self._earliest(start, worked_us)
+
     def working_days(self, start: int, end: int) -> float:
         """Working days between two instants: whole ones plus the shares of the first and last one's working time."""
         if end <= start:
@@ -183,6 +194,19 @@ class _WorkTable:
         self.covered_from = -(1 << 62) if first == YEAR_FIRST else year_start(first)
         self.covered_to = 1 << 62 if last == YEAR_LAST else year_start(last + 1)
         self._accumulate()
+
+    def cover_working(self, start: int, worked: int) -> None:
+        """Make the table reach from ``start`` over so much working time.
+
+        Raises:
+            ValueError: There is not so much until the last year.
+        """
+        if start < self.covered_from or start >= self.covered_to:
+            self.cover(start, start)
+        while not self._after or self._after[-1] < self.before(start) + worked:
+            if self.covered_to > _LAST_US:
+                raise ValueError(f"less than {worked} µs of working time are left until the end of {YEAR_LAST}")
+            self.cover(start, self.covered_to)
 
     def before(self, at: int) -> int:
         """Working µs from the table's begin to an instant that it covers."""

@@ -352,6 +352,24 @@ def test_like_for_like_never_goes_back_within_a_month(now, later):
     assert calendar.previous_cutoff(now) <= calendar.previous_cutoff(now + later)
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(["iran", "new york"]), instants, st.integers(0, 900 * HOUR))
+def test_so_much_working_time_later_is_the_first_such_instant(name, start, worked):
+    calendar = calendar_of(name)
+
+    later = calendar.working_after(start, worked)
+
+    assert calendar.working_us(start, later) == worked
+    assert later == start or calendar.working_us(start, later - 1) == worked - 1
+
+
+def test_nobody_works_forever():
+    calendar = Calendar(CalendarSettings(working_days=()))
+
+    with pytest.raises(ValueError, match="working time are left until the end of 2199"):
+        calendar.working_after(0, 1)
+
+
 def test_text_shows_fractions_only_where_there_are_any():
     calendar = calendar_of("iran")
 
