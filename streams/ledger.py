@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from funnelwatch.streams.cells import CLOSE_MEASURES, Measure, Sums
@@ -88,16 +88,3 @@ def _add_to(books: dict[str, Book], subject: str, at: int, delta: Mapping[Measur
     add(book, at, delta)
     if not book:
         del books[subject]
-
-
-def total(books: Iterable[Mapping[Measure, int]]) -> Sums:
-    """The sums of several times added up."""
-    result: Sums = {}
-    get: Callable[[Measure, int], int] = result.get
-    for sums in books:
-        if not result:
-            result.update(sums)
-            continue
-        for measure, amount in sums.items():
-            result[measure] = get(measure, 0) + amount
-    return result

@@ -33,7 +33,7 @@ from funnelwatch.streams.cells import (
     Sums,
 )
 from funnelwatch.streams.holdings import NO_DEALS, NO_LEADS, NO_RECORDINGS, Holdings
-from funnelwatch.streams.ledger import Ledger, difference, tagged
+from funnelwatch.streams.ledger import ORGANISATION, Ledger, difference, tagged
 from funnelwatch.streams.membership import Membership
 
 Shard = tuple[Kind, int]
@@ -53,7 +53,7 @@ class Table:
     """
 
     def __init__(self, settings: Settings, calendar: Calendar) -> None:
-        self._calendar = calendar
+        self.calendar = calendar
         self._tagged = bool(settings.rates)
         self._shards: dict[Shard, dict[Cell, CellValue]] = {}
         self._days, self._months, self._minutes, self._closes = Ledger(), Ledger(), Ledger(), Ledger()
@@ -64,6 +64,7 @@ class Table:
         self._listed: list[str] | None = None
         self._changed: set[str] = set()
         self._measures: dict[Measure, Measure] = {}
+        self._restated: dict[tuple[str, str, int], int] = {}
         self.revision = 0
         """Grows with every change, so that what was computed from the table can be kept until the next."""
 
@@ -110,7 +111,7 @@ class Table:
             self._count(cell.rep, bool(new) - bool(old))
             self._add_day(cell.rep, cell.day, delta)
             return
-        day = self._calendar.day_of_minute(cell.minute)
+        day = self.calendar.day_of_minute(cell.minute)
         ledger = self._minutes if isinstance(cell, MinuteCell) else self._closes
         ledger.add(
             cell.rep,
@@ -124,7 +125,15 @@ class Table:
         if self._tagged:
             delta = tagged(rep, day, delta)
         self._days.add(rep, team, day, delta)
-        self._months.add(rep, team, self._calendar.month_start(day), delta)
+        month = self.calendar.month_start(day)
+        self._months.add(rep, team, month, delta)
+        self._restate(month, rep, team)
+
+    def _restate(self, month: int, rep: str, *teams: str) -> None:
+        self._restated[ORGANISATION, ORGANISATION, month] = self.revision
+        self._restated["rep", rep, month] = self.revision
+        for team in teams:
+            self._restated["team", team, month] = self.revision
 
     def _put_advance(self, shard: Shard, held: dict[Cell, CellValue], cell: AdvanceCell, value: object) -> None:
         if held.get(cell) == value:
@@ -166,8 +175,8 @@ class Table:
             return
         for ledger, day_of in (
             (self._days, int),
-            (self._minutes, self._calendar.day_of_minute),
-            (self._closes, self._calendar.day_of_minute),
+            (self._minutes, self.calendar.day_of_minute),
+            (self._closes, self.calendar.day_of_minute),
         ):
             for at, sums in ledger.reps.get(rep, {}).items():
                 day = day_of(at)
@@ -175,7 +184,9 @@ class Table:
                 if before != after:
                     ledger.move(sums, at, before, after)
                     if ledger is self._days:
-                        self._months.move(sums, self._calendar.month_start(day), before, after)
+                        month = self.calendar.month_start(day)
+                        self._months.move(sums, month, before, after)
+                        self._restate(month, rep, before, after)
 
     def _count(self, rep: str, cells: int) -> None:
         """Keeps count of the cells that make a rep without a record one who is listed."""
@@ -237,6 +248,10 @@ class Table:
     def months(self, level: str, subject: str) -> Mapping[int, Sums]:
         """All measures by month (first day of it), over all its days."""
         return self._months.book(level, subject)
+
+    def month_revision(self, level: str, subject: str, month: int) -> int:
+        """The table's revision at which the sums of a month (first day) last changed; 0 if they never did."""
+        return self._restated.get((level, subject, month), 0)
 
     def minutes(self, level: str, subject: str) -> Mapping[int, Sums]:
         """All measures by minute, as long as the shards keep them (`cells.FINE_MINUTES`)."""

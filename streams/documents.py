@@ -1,0 +1,291 @@
+"""KPI documents of reps, teams and the organisation, assembled from the merged table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from math import fsum
+from typing import Final
+
+import msgspec
+
+from funnelwatch.schemas.document import Document, Figures, Funnel, LeadFigures, Leak, Outreach, Recording, Sales
+from funnelwatch.schemas.settings import Settings
+from funnelwatch.streams import merging, windows
+from funnelwatch.streams.cells import LEAD_PIPELINE, Measure, OpenDeal, RepRecord, Sums
+from funnelwatch.streams.kpis import conversion, funnel, outreach, sales
+from funnelwatch.streams.kpis.coaching import Heard, Shelf, coaching
+from funnelwatch.streams.kpis.figures import figures
+from funnelwatch.streams.kpis.flow import ended_bins
+from funnelwatch.streams.kpis.parts import SECOND_US, Index, bins_of, money_of
+from funnelwatch.streams.rates import Exchange
+from funnelwatch.streams.subjects import Subject, Subjects
+from funnelwatch.streams.table import Table
+from funnelwatch.streams.windows import HistoryMonth, Windows
+from funnelwatch.streams.workdays import longest_day_us
+
+SHOWN_WINDOWS: Final = (*windows.MINUTE_WINDOWS, *windows.DAY_WINDOWS)
+CONVERSION_WINDOWS: Final = ("7d", "30d", "90d", "mtd")
+OUTREACH_WINDOWS: Final = ("today", "wtd", "30d")
+MONTHS_KEPT: Final = 10_000
+"""How many past months' figures are remembered (each some 10 kB); then the memory starts afresh."""
+
+LEAD_MEASURES: Final[tuple[Measure, ...]] = (
+    ("lead", "created"),
+    ("lead", "qualified"),
+    ("lead", "accepted"),
+    ("lead", "converted"),
+    ("lead", "disqualified"),
+    ("cohort", "accepted"),
+    ("cohort", "converted"),
+)
+
+
+class RepRow(msgspec.Struct, frozen=True, gc=False):
+    """A listed rep."""
+
+    id: str
+    name: str
+    team: str | None
+    manager: str | None
+    active: bool
+
+
+class Documents:
+    """Assembles documents from a table. Holds nothing but what can be computed again.
+
+    Args:
+        settings: The organisation's configuration.
+        table: The merged cells.
+    """
+
+    def __init__(self, settings: Settings, table: Table) -> None:
+        self._settings = settings
+        self._table = table
+        self._calendar = table.calendar
+        self._subjects = Subjects(settings, table)
+        self._exchange = Exchange.of(settings)
+        self._plan = funnel.Plan(settings)
+        self._working_day_us = longest_day_us(settings.calendar)
+        self._windows: Windows | None = None
+        self._peers: dict[tuple[str, str], dict[str, LeadFigures]] = {}
+        self._peers_of = (-1, -1)
+        self._months: dict[tuple[str, str, HistoryMonth], tuple[int, Figures]] = {}
+
+    def rep(self, rep: str, now: int) -> Document:
+        """The document of a rep at an instant (µs).
+
+        Raises:
+            UnknownSubjectError: The rep is not listed.
+        """
+        return self._document(self._subjects.rep(rep, now), now)
+
+    def team(self, name: str, now: int) -> Document:
+        """The document of a team at an instant (µs).
+
+        Raises:
+            UnknownSubjectError: The team is not listed.
+        """
+        return self._document(self._subjects.team(name, now), now)
+
+    def organisation(self, now: int) -> Document:
+        """The document of the whole organisation at an instant (µs)."""
+        return self._document(self._subjects.organisation(now), now)
+
+    def reps(self, now: int) -> list[RepRow]:
+        """The listed reps at an instant (µs), in order of their ids."""
+        return [_row(rep, self._table.record(rep), self._table) for rep in self._subjects.reps(now)]
+
+    def teams(self, now: int) -> list[str]:
+        """The listed teams at an instant (µs), in order."""
+        return self._subjects.teams(now)
+
+    def _windows_at(self, now: int) -> Windows:
+        if self._windows is None or self._windows.now != now:
+            self._windows = windows.at(now, self._calendar, self._settings.retention_days)
+        return self._windows
+
+    def _document(self, subject: Subject, now: int) -> Document:
+        spans = self._windows_at(now)
+        level, name = subject.level, subject.id
+        sums = merging.window_sums(self._table, level, name, spans)
+        indexes = {window: Index(merged) for window, merged in sums.items()}
+        shown = {window: figures(indexes[window], self._exchange) for window in SHOWN_WINDOWS}
+        return Document(
+            level=level,
+            id=name,
+            name=subject.name,
+            team=subject.team,
+            manager=subject.manager,
+            active=subject.active,
+            as_of=self._calendar.text(now),
+            windows=shown,
+            months=self._history(subject, spans, shown),
+            sales=self._sales(subject, spans, indexes),
+            funnel=self._funnel(subject, spans, indexes),
+            conversion={window: self._leak(subject, window, shown[window].leads) for window in CONVERSION_WINDOWS},
+            outreach=self._outreach(subject, spans, shown),
+            coaching=self._coaching(subject, now),
+        )
+
+    def _history(self, subject: Subject, spans: Windows, shown: dict[str, Figures]) -> dict[str, Figures]:
+        known = {spans.days[window]: shown[window] for window in ("mtd", "prev_month")}
+        months: dict[str, Figures] = {}
+        for month in spans.months:
+            sums = self._month_sums(subject, month)
+            if sums:
+                months[month.label] = known.get(month.days) or self._month_figures(subject, month, sums)
+        return months
+
+    def _month_sums(self, subject: Subject, month: HistoryMonth) -> Sums:
+        """The sums of the month's days that are kept and have come: mostly all it has."""
+        first, last = month.days
+        days = self._table.days(subject.level, subject.id)
+        start, following = self._calendar.month_start(first), self._calendar.next_month_start(first)
+        if any(day in days for day in (*range(start, first), *range(last + 1, following))):
+            return merging.over_days(days, month.days)
+        return self._table.months(subject.level, subject.id).get(start, {})
+
+    def _month_figures(self, subject: Subject, month: HistoryMonth, sums: Sums) -> Figures:
+        key = (subject.level, subject.id, month)
+        revision = self._table.month_revision(subject.level, subject.id, self._calendar.month_start(month.days.first))
+        kept = self._months.get(key)
+        if kept is not None and kept[0] == revision:
+            return kept[1]
+        if len(self._months) >= MONTHS_KEPT:
+            self._months.clear()
+        result = figures(Index(sums), self._exchange)
+        self._months[key] = (revision, result)
+        return result
+
+    def _sales(self, subject: Subject, spans: Windows, indexes: dict[str, Index]) -> Sales:
+        month = spans.days["mtd"].first
+        start = self._calendar.day_start(month)
+        end = self._calendar.day_start(self._calendar.next_month_start(month))
+        before = merging.like_for_like(self._table, subject.level, subject.id, spans.previous, self._calendar)
+        return sales.sales(
+            month=self._calendar.month_label(month),
+            elapsed=sales.Elapsed(
+                subject.calendar.working_us(start, spans.now), subject.calendar.working_us(start, end)
+            ),
+            quota=self._quota(subject, month),
+            mtd=sales.Closed.of(indexes["mtd"], self._exchange),
+            prev_mtd=sales.Closed.of(Index(before), self._exchange),
+            prev_month=sales.Closed.of(indexes["prev_month"], self._exchange),
+        )
+
+    def _quota(self, subject: Subject, month: int) -> sales.Quota:
+        """The quotas of a subject's reps, as of the first day of the month."""
+        label = self._calendar.month_label(month)
+        units: dict[str, int] = {}
+        counts: list[int] = []
+        for record in subject.measured:
+            amount, currency, count = record.quotas.get(label, (None, "", None)) if record else (None, "", None)
+            if amount is not None:
+                currency = currency or self._settings.currency
+                if self._exchange is not None:
+                    currency, amount = self._exchange.convert(currency, amount, month)
+                units[currency] = units.get(currency, 0) + amount
+            if count is not None:
+                counts.append(count)
+        return sales.Quota(units, sum(counts) if counts else None)
+
+    def _funnel(self, subject: Subject, spans: Windows, indexes: dict[str, Index]) -> Funnel:
+        view = funnel.View(self._plan, self._calendar, self._exchange, spans.now, spans.today)
+        deals = list(self._deals(subject.holders))
+        leads = (lead for rep in subject.holders for lead in self._table.open_leads(rep).values())
+        standing, leads_standing = funnel.standing_deals(deals, view), funnel.standing_leads(leads, view)
+        ended = ended_bins(indexes["30d"])
+        amounts = funnel.open_worth(standing).amounts(self._exchange, spans.today)
+        last = max((at for rep in subject.holders if (at := self._table.last_advance(rep)) is not None), default=None)
+        since = funnel.idle_since(last, deals)
+        return Funnel(
+            open_deals=len(deals),
+            open_amount=money_of(amounts),
+            overdue_deals=sum(stage.overdue for stage in standing.values()),
+            pipelines=funnel.pipelines(standing, ended, view),
+            leads=funnel.pipeline(LEAD_PIPELINE, funnel.LEAD_STATES, leads_standing, ended, view),
+            last_advance=None if last is None else self._calendar.text(last),
+            idle_seconds=0.0 if since is None else subject.calendar.working_us(since, spans.now) / SECOND_US,
+            idle_wall_seconds=0.0 if since is None else max(0, spans.now - since) / SECOND_US,
+            velocity=funnel.velocity(
+                amounts,
+                sales.Closed.of(indexes["90d"], self._exchange),
+                bins_of(indexes["90d"].of("cycle")),
+                self._working_day_us,
+            ),
+        )
+
+    def _deals(self, reps: Iterable[str]) -> Iterator[tuple[str, OpenDeal]]:
+        for rep in reps:
+            for deal in self._table.open_deals(rep).values():
+                yield rep, deal
+
+    def _leak(self, subject: Subject, window: str, own: LeadFigures) -> Leak:
+        expected = subject.conversion_rate
+        if own.period is None or subject.peer is None or (expected is not None and own.period >= expected):
+            return conversion.leak(own, expected, None)
+        return conversion.leak(own, expected, self._peer(*subject.peer)[window])
+
+    def _peer(self, level: str, name: str) -> dict[str, LeadFigures]:
+        """Lead figures of a team or the organisation, kept until the table changes or the day ends."""
+        assert self._windows is not None
+        today, spans = self._windows.today, self._windows.days
+        if self._peers_of != (self._table.revision, today):
+            self._peers_of = (self._table.revision, today)
+            self._peers.clear()
+        if (level, name) not in self._peers:
+            days = self._table.days(level, name)
+            first = min(spans[window].first for window in CONVERSION_WINDOWS)
+            only_leads = {
+                day: {measure: days[day][measure] for measure in LEAD_MEASURES if measure in days[day]}
+                for day in range(first, today + 1)
+                if day in days
+            }
+            sums = merging.backwards(only_leads, {window: spans[window] for window in CONVERSION_WINDOWS}, today)
+            self._peers[level, name] = {
+                window: conversion.lead_figures(Index(merged)) for window, merged in sums.items()
+            }
+        return self._peers[level, name]
+
+    def _outreach(self, subject: Subject, spans: Windows, shown: dict[str, Figures]) -> Outreach:
+        per_day = self._per_day(subject)
+        paces = {
+            window: outreach.pace(
+                shown[window].outreach.total,
+                per_day,
+                subject.calendar.working_days(self._calendar.day_start(spans.days[window].first), spans.now),
+            )
+            for window in OUTREACH_WINDOWS
+        }
+        recent = outreach.recent_days(spans.today, subject.calendar)
+        days = self._table.days(subject.level, subject.id)
+        return outreach.outreach(
+            paces,
+            per_day,
+            outreach.recent_attainment(days, recent, per_day),
+            self._settings.benchmarks.support_ratio,
+        )
+
+    def _per_day(self, subject: Subject) -> float | None:
+        default = self._settings.benchmarks.outreach_per_day
+        asked = [
+            default if record is None or record.outreach_per_day is None else record.outreach_per_day
+            for record in subject.measured
+        ]
+        known = [number for number in asked if number is not None]
+        return fsum(known) if known else None
+
+    def _coaching(self, subject: Subject, now: int) -> list[Recording]:
+        shelf = Shelf.at(now, self._settings.recordings_days, self._table.lost_deals())
+        calls = (
+            Heard(rep, call_id, call)
+            for rep in subject.holders
+            for call_id, call in self._table.recordings(rep).items()
+        )
+        return coaching(calls, shelf, self._calendar)
+
+
+def _row(rep: str, record: RepRecord | None, table: Table) -> RepRow:
+    if record is None:
+        return RepRow(rep, rep, None, None, active=True)
+    return RepRow(rep, record.name or rep, table.present_team(rep), record.manager, record.active)
