@@ -1,0 +1,46 @@
+"""Traffic through stages: the measures of sojourns that begin and end. Shared by deals and leads."""
+
+from __future__ import annotations
+
+from funnelwatch.streams.calendar import Calendar
+from funnelwatch.streams.cells import MINUTE_US, Measure
+from funnelwatch.streams.sketch import bin_of
+
+FORWARD = "forward"
+BACK = "back"
+WON = "won"
+LOST = "lost"
+OTHER = "other"
+
+RepSums = dict[tuple[str, int, Measure], int]
+"""(rep, minute, measure) → amount."""
+
+
+def count(sums: RepSums, rep: str, at: int, measure: Measure, amount: int = 1) -> None:
+    """Credit ``amount`` of a measure to a rep at an instant."""
+    key = (rep, at // MINUTE_US, measure)
+    sums[key] = sums.get(key, 0) + amount
+
+
+def enter(sums: RepSums, rep: str, at: int, pipeline: str, stage: str) -> None:
+    """A sojourn begins."""
+    count(sums, rep, at, ("entered", pipeline, stage))
+
+
+def leave(
+    sums: RepSums, rep: str, at: int, *, since: int, pipeline: str, stage: str, how: str, calendar: Calendar
+) -> None:
+    """A sojourn ends: how, after how much working and wall time."""
+    minute = at // MINUTE_US
+    working = calendar.working_us(since, at)
+    wall = at - since
+    for measure, amount in (
+        (("left", pipeline, stage, how), 1),
+        (("work", pipeline, stage, bin_of(working)), 1),
+        (("wall", pipeline, stage, bin_of(wall)), 1),
+        (("work_us", pipeline, stage), working),
+        (("wall_us", pipeline, stage), wall),
+    ):
+        if amount:
+            key = (rep, minute, measure)
+            sums[key] = sums.get(key, 0) + amount

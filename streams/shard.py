@@ -1,0 +1,192 @@
+"""The cells of one shard: one kind of entity in one partition, summed over its entities, in memory.
+
+An event subtracts its entity's old contribution and adds the new one. What is a sum is kept per local day for good, and
+by the minute as far back as windows need it. What is a maximum or an item is kept with what it takes to recompute it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from funnelwatch.streams.buckets import Horizon, Marks, SumsByTime
+from funnelwatch.streams.calendar import Calendar
+from funnelwatch.streams.cells import (
+    CLOSE_MEASURES,
+    CLOSE_MINUTES,
+    FINE_MINUTES,
+    MINUTE_US,
+    AdvanceCell,
+    CallRecording,
+    Cell,
+    CellValue,
+    CloseCell,
+    Contribution,
+    DayCell,
+    Item,
+    ItemCell,
+    LostDeal,
+    Measure,
+    MinuteCell,
+)
+
+DAY_MINUTES: Final = 24 * 60
+LOST_DAYS_BEYOND: Final = 60
+"""How much longer than recordings lost deals are published: a call is older than the loss of its deal."""
+
+_NOTHING: Final = Contribution()
+
+
+class ShardCells:
+    """The cells of one (kind, partition), and which of them changed. Time comes in by `advance_to`.
+
+    Args:
+        calendar: The organisation's: it says which day a minute belongs to.
+        recordings_days: How long recordings are listed.
+    """
+
+    def __init__(self, calendar: Calendar, recordings_days: int) -> None:
+        self.newest: int | None = None
+        """The time of the newest event of the shard's entities, in µs, as told to `see`."""
+        self._day_of_minute = calendar.day_of_minute
+        self._recording_minutes = recordings_days * DAY_MINUTES
+        self._days = SumsByTime()
+        self._minutes = SumsByTime()
+        self._closes = SumsByTime()
+        self._marks: dict[str, Marks] = {}
+        self._advanced: set[str] = set()
+        self._items: dict[ItemCell, Item] = {}
+        self._items_until: Horizon[set[ItemCell]] = Horizon()
+        self._changed_items: set[ItemCell] = set()
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether `take_changed` has anything to give."""
+        return bool(
+            self._days.changed or self._minutes.changed or self._closes.changed or self._advanced or self._changed_items
+        )
+
+    def see(self, at: int | None) -> None:
+        """Note the time of an event."""
+        if at is not None and (self.newest is None or at > self.newest):
+            self.newest = at
+
+    def add(self, before: Contribution | None, after: Contribution | None) -> None:
+        """Take an entity's old contribution back and add its new one; either may be missing."""
+        old, new = before or _NOTHING, after or _NOTHING
+        self._add_sums(old, new)
+        if old.advances != new.advances:
+            self._add_marks(old.advances, new.advances)
+        if old.items != new.items:
+            self._add_items(old.items, new.items)
+
+    def advance_to(self, now_us: int) -> None:
+        """Let expire what is too old at ``now_us``. An earlier instant than before changes nothing."""
+        minute = now_us // MINUTE_US
+        self._minutes.advance(minute - FINE_MINUTES)
+        self._closes.advance(minute - CLOSE_MINUTES)
+        for until, cells in self._items_until.advance(minute - 1):
+            for cell in cells:
+                item = self._items.get(cell)
+                if item is not None and self._until(item) == until:
+                    del self._items[cell]
+                    self._changed_items.add(cell)
+
+    def take_changed(self) -> dict[Cell, CellValue | None]:
+        """The cells that changed since the last call, with their values now; None: the cell is gone."""
+        changes: dict[Cell, CellValue | None] = {}
+        for kind, sums in self._sums():
+            changes.update((kind(rep, time), _copy(sums.get(rep, time))) for rep, time in sums.changed)
+            sums.changed.clear()
+        for rep in self._advanced:
+            changes[AdvanceCell(rep)] = self._latest(rep)
+        self._advanced.clear()
+        for cell in self._changed_items:
+            changes[cell] = self._items.get(cell)
+        self._changed_items.clear()
+        return changes
+
+    def all_cells(self) -> dict[Cell, CellValue]:
+        """Every cell with its value."""
+        cells: dict[Cell, CellValue] = {
+            kind(rep, time): dict(values) for kind, sums in self._sums() for rep, time, values in sums
+        }
+        for rep in self._marks:
+            latest = self._latest(rep)
+            if latest is not None:
+                cells[AdvanceCell(rep)] = latest
+        return cells | self._items
+
+    def _sums(self) -> Iterator[tuple[type[DayCell | MinuteCell | CloseCell], SumsByTime]]:
+        yield DayCell, self._days
+        yield MinuteCell, self._minutes
+        yield CloseCell, self._closes
+
+    def _add_sums(self, old: Contribution, new: Contribution) -> None:
+        before, after = old.sums, new.sums
+        for key, amount in after.items():
+            was = before.get(key, 0)
+            if amount != was:
+                self._add_sum(*key, amount - was)
+        for key, amount in before.items():
+            if key not in after:
+                self._add_sum(*key, -amount)
+
+    def _add_sum(self, rep: str, minute: int, measure: Measure, amount: int) -> None:
+        self._days.add(rep, self._day_of_minute(minute), measure, amount)
+        self._minutes.add(rep, minute, measure, amount)
+        if measure[0] in CLOSE_MEASURES:
+            self._closes.add(rep, minute, measure, amount)
+
+    def _latest(self, rep: str) -> int | None:
+        marks = self._marks.get(rep)
+        return None if marks is None else marks.latest
+
+    def _add_marks(self, old: dict[str, int], new: dict[str, int]) -> None:
+        for rep in old.keys() | new.keys():
+            was, is_now = old.get(rep), new.get(rep)
+            if was == is_now:
+                continue
+            marks = self._marks.get(rep)
+            if marks is None:
+                marks = self._marks[rep] = Marks()
+            latest = marks.latest
+            if is_now is not None:
+                marks.add(is_now)
+            if was is not None:
+                marks.remove(was)
+            if marks.latest != latest:
+                self._advanced.add(rep)
+            if marks.latest is None:
+                del self._marks[rep]
+
+    def _add_items(self, old: dict[ItemCell, Item], new: dict[ItemCell, Item]) -> None:
+        for cell in old:
+            if cell not in new and self._items.pop(cell, None) is not None:
+                self._changed_items.add(cell)
+        for cell, item in new.items():
+            if old.get(cell) != item:
+                self._set_item(cell, item)
+
+    def _set_item(self, cell: ItemCell, item: Item) -> None:
+        until = self._until(item)
+        if until is not None and not self._items_until.takes(until):
+            if self._items.pop(cell, None) is not None:
+                self._changed_items.add(cell)
+            return
+        if until is not None:
+            self._items_until.buckets.setdefault(until, set()).add(cell)
+        self._items[cell] = item
+        self._changed_items.add(cell)
+
+    def _until(self, item: Item) -> int | None:
+        """The last minute in which an item may still be young enough; None: it does not age."""
+        if isinstance(item, CallRecording):
+            return item.at // MINUTE_US + self._recording_minutes
+        if isinstance(item, LostDeal):
+            return item.closed_at // MINUTE_US + self._recording_minutes + LOST_DAYS_BEYOND * DAY_MINUTES
+        return None
+
+
+def _copy(sums: dict[Measure, int] | None) -> dict[Measure, int] | None:
+    return None if sums is None else dict(sums)
