@@ -25,8 +25,8 @@ SOURCE_CHARS_MAX: Final = 1_024
 TEXT_CHARS_MAX: Final = 1_024
 """Labels: stages, reasons, names, …"""
 URL_CHARS_MAX: Final = 8_192
-UNITS_MAX: Final = 2**63 - 1
-"""Largest absolute amount in money units: what a signed 64-bit integer holds (over 900 million million)."""
+UNITS_MAX: Final = 10**18
+"""Largest absolute amount in money units: 100 million million of any currency."""
 TALK_SECONDS_MAX: Final = 7 * 86_400
 COUNT_MAX: Final = 2**31 - 1
 QUOTAS_MAX: Final = 1_200

@@ -1,0 +1,143 @@
+"""What ``funnelwatch init`` writes: every setting, with its default and what it is for.
+
+A line that begins with ``#`` and no space is an example to be uncommented; the others hold the defaults.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+TEMPLATE: Final = """\
+# Configuration of Funnelwatch. What stands here without a "#" is the default: delete what you do not change.
+# Any setting can be overridden by an environment variable: FUNNELWATCH_KAFKA__BOOTSTRAP, FUNNELWATCH_CURRENCY, …
+# Passwords are never written here: FUNNELWATCH_KAFKA_PASSWORD and FUNNELWATCH_REDIS_PASSWORD.
+# `funnelwatch check` says everything that is wrong with this file at once.
+
+# The organisation's name, as pages show it.
+name = "My organisation"
+# Currency of deals that name none, and the one that amounts are converted to if there are rates (ISO 4217).
+currency = "EUR"
+# What "now" is: "system" (the clock of this machine), "event" (the newest event seen: a replay of history judges as
+# it would have been judged then), or a fixed instant like "2026-11-23T10:00:00Z".
+clock = "system"
+# For how many days figures are kept per month; older events are refused. 800 days hold 24 whole months.
+retention_days = 800
+# For how many days the recordings of calls are listed for coaching.
+recordings_days = 30
+
+
+# ---- When people work. Time in stage, idle clocks and pace count working time only. ----
+[calendar]
+# IANA time zone; it decides which day an event belongs to.
+zone = "UTC"
+# Months are those of this calendar: "gregorian" or "jalali".
+system = "gregorian"
+# First day of the week.
+week_start = "monday"
+working_days = ["monday", "tuesday", "wednesday", "thursday", "friday"]
+# Working hours of a working day; several spans leave breaks between them: ["09:00-13:00", "14:00-18:00"].
+hours = ["09:00-17:00"]
+# Other hours on some weekdays:
+#hours_by_day = { friday = ["09:00-14:00"] }
+
+[calendar.holidays]
+# Public holidays of a country (ISO 3166: "DE", "IR", "US"), and of a part of it ("BY"). Empty: none.
+country = ""
+subdivision = ""
+# Own days off, and public holidays that are worked after all.
+extra = []
+worked = []
+
+
+# ---- Pipelines: their open stages in order, with the working hours a deal is expected to spend in each. ----
+# Won and lost are no stages. A pipeline or stage that is not listed is still counted, but has no order and no
+# expectation. Without any pipeline here, no move counts as an advance except a win.
+#[[pipelines]]
+#name = "default"
+#stages = [
+#    { name = "Qualification", expected_hours = 16 },
+#    { name = "Proposal", expected_hours = 24 },
+#    { name = "Negotiation", expected_hours = 40 },
+#]
+
+# Working hours a lead is expected to spend in each of its states.
+[leads]
+#new_hours = 4
+#qualified_hours = 16
+#accepted_hours = 80
+
+
+# ---- What is expected of a rep who has no benchmark of his or her own (rep.upserted). ----
+[benchmarks]
+# Cold calls, cold emails and voicemail drops per working day.
+#outreach_per_day = 40
+# Converted leads per qualified lead.
+#conversion_rate = 0.12
+# A rep needs support under this share of the outreach benchmark over the last 5 whole working days.
+support_ratio = 0.7
+
+
+# ---- Reps whose hours or days differ from the organisation's. ----
+#[reps."hubspot:7"]
+#hours = ["10:00-14:00"]
+#working_days = ["monday", "wednesday"]
+
+
+# ---- Exchange rates to the organisation's currency, each from its day on. Without any, currencies stay apart. ----
+#[[rates]]
+#date = "2026-01-01"
+#currency = "USD"
+#rate = "0.92"
+
+
+[kafka]
+bootstrap = ["127.0.0.1:9092"]
+# Put in front of every topic's name, so that several installations can share a cluster: "acme."
+prefix = ""
+# The workers' consumer group.
+group = "funnelwatch"
+# Of topics that `funnelwatch topics` creates; all workers together use at most this many cores.
+partitions = 4
+replication = 1
+# "plaintext", "tls", or a SASL mechanism, alone or over TLS: "plain", "scram-sha-256", "scram-sha-512", "plain+tls", …
+security = "plaintext"
+username = ""
+# Certificates of the authorities to trust (PEM); empty: the system's.
+ca_file = ""
+
+
+[redis]
+host = "127.0.0.1"
+port = 6379
+database = 0
+tls = false
+username = ""
+# In front of every key.
+prefix = "funnelwatch"
+
+
+# One worker process. Each needs a data directory of its own.
+[worker]
+data_dir = "funnelwatch-data"
+# "chunk" (ours) or "stock" (Faust's own, for comparison).
+delivery = "chunk"
+# Copies of the tables kept warm on other workers.
+standby_replicas = 0
+# A worker that is silent for this long is replaced.
+session_seconds = 10.0
+# How often offsets are committed.
+commit_seconds = 1.0
+# Where /metrics, /healthz and /readyz of the worker listen.
+host = "127.0.0.1"
+port = 8081
+
+
+[board]
+# Where the API, the pages and /metrics listen.
+host = "127.0.0.1"
+port = 8080
+# The windows that Prometheus sees, of: 1h 24h today 7d 30d 90d wtd mtd prev_month.
+metric_windows = ["today", "7d", "30d", "mtd"]
+# Reps with metrics of their own; the rest is counted under "__other__".
+reps_max = 20000
+"""
