@@ -1,0 +1,231 @@
+"""The documents of everybody, kept until something in them changes or a minute passes, and what is made of them.
+
+Nothing here waits for anything but its turn: the table changes between two turns of the event loop, never within one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Protocol
+
+import msgspec
+
+from funnelwatch.agents import clock
+from funnelwatch.schemas.board import Row
+from funnelwatch.schemas.document import Document
+from funnelwatch.streams.cells import MINUTE_US
+from funnelwatch.streams.ranking import row, worst_first
+from funnelwatch.streams.samples import KpiSeries
+from funnelwatch.streams.table import Table
+
+Key = tuple[str, str]
+"""(level, id); the organisation is ``ORGANISATION``."""
+
+ORGANISATION: Final[Key] = ("organisation", "")
+DOCUMENTS_PER_TURN: Final = 8
+"""Documents computed between two turns of the event loop, so that requests are answered meanwhile."""
+AGED_PER_REFRESH: Final = 400
+"""Documents renewed in one refresh only since a minute has passed; those that changed come first."""
+TOGETHER_SECONDS: Final = 1.0
+"""Teams and the organisation change with every rep: they are computed again at most this often."""
+EVIDENCE_DIGITS: Final = 1
+"""Evidence in rows; finer steps would send every row to every page each second."""
+
+
+class Listed(Protocol):
+    """A listed rep."""
+
+    @property
+    def id(self) -> str:
+        """The rep's id."""
+
+
+class Documents(Protocol):
+    """What the figures need of `streams.documents.Documents`."""
+
+    def reps(self, now: int, /) -> Iterable[Listed]:
+        """The listed reps."""
+
+    def teams(self, now: int, /) -> Iterable[str]:
+        """The listed teams."""
+
+    def rep(self, rep: str, now: int, /) -> Document:
+        """The document of one rep."""
+
+    def team(self, team: str, now: int, /) -> Document:
+        """The document of one team."""
+
+    def organisation(self, now: int, /) -> Document:
+        """The document of all."""
+
+
+class Entry(msgspec.Struct, gc=False):
+    """A document as it is served, and as of when it holds."""
+
+    document: Document
+    body: bytes
+    etag: str
+    row: Row
+    minute: int
+    revision: int
+    computed: float
+
+
+class Changes(msgspec.Struct, gc=False):
+    """What a refresh found: new rows, the subjects that are gone, and reps' new documents with their JSON."""
+
+    rows: list[Row] = []
+    gone: list[Key] = []
+    documents: list[tuple[Document, bytes]] = []
+
+
+class Figures:
+    """Documents, rows and series of all reps, teams and the organisation."""
+
+    def __init__(self, table: Table, documents: Documents, series: KpiSeries) -> None:
+        self._table = table
+        self._documents = documents
+        self._series = series
+        self._entries: dict[Key, Entry] = {}
+        self._changed: set[str] = set()
+        self._unjudged: set[str] = set()
+        self._evidence: dict[Key, dict[str, float]] = {}
+        self._severities: dict[Key, str] = {}
+        self._moved: set[Key] = set()
+        self._renewed: set[str] = set()
+        self._shown: dict[Key, Row] = {}
+        self._all: dict[Key, None] = {}
+        self._listed_as_of = (-1, -1)
+
+    def find(self, key: Key, now: int) -> Entry | None:
+        """The entry of a rep, a team or the organisation as of now; None if there is no such."""
+        self._take()
+        return self._current(key, now) if key in self._listed(now) else None
+
+    def rows(self, level: str) -> list[Row]:
+        """All rows of a level as of the last refresh, worst first."""
+        return worst_first(entry.row for (own, _), entry in self._entries.items() if own == level)
+
+    def take_unjudged(self) -> set[str]:
+        """The reps whose cells changed since the last call, for the detectors."""
+        self._take()
+        changed, self._unjudged = self._unjudged, set()
+        return changed
+
+    def judged(self, evidence: Mapping[Key, dict[str, float]], severities: Mapping[Key, str]) -> None:
+        """What the detectors see now, and the worst severity that fires for each subject."""
+        for key in evidence.keys() | self._evidence.keys():
+            if (entry := self._entries.get(key)) and evidence.get(key) != self._evidence.get(key):
+                self._series.put_evidence(entry.document, evidence.get(key, {}))
+                self._moved.add(key)
+        self._moved.update(
+            key for key in severities.keys() | self._severities if severities.get(key) != self._severities.get(key)
+        )
+        self._evidence = dict(evidence)
+        self._severities = dict(severities)
+
+    async def refresh(self, now: int) -> Changes:
+        """Bring everything up to date that changed, and the oldest of what only aged."""
+        self._take()
+        changes = Changes()
+        listed = self._listed(now)
+        for key in [key for key in self._entries if key not in listed]:
+            self._forget(key)
+            changes.gone.append(key)
+        due = [key for key in listed if self._is_new(key)]
+        aged = [key for key in listed if key in self._entries and not self._is_new(key) and self._is_old(key, now)]
+        for number, key in enumerate([*due, *aged[:AGED_PER_REFRESH]], 1):
+            self._current(key, now)
+            if number % DOCUMENTS_PER_TURN == 0:
+                await asyncio.sleep(0)
+        self._report(changes)
+        return changes
+
+    def _report(self, changes: Changes) -> None:
+        """What was computed since the last refresh, here or for a request, and not told yet."""
+        for key in self._moved:
+            if entry := self._entries.get(key):
+                entry.row = self._row(entry.document)
+                if _differ(self._shown.get(key), entry.row):
+                    self._shown[key] = entry.row
+                    changes.rows.append(entry.row)
+        changes.documents = [
+            (entry.document, entry.body) for rep in self._renewed if (entry := self._entries.get(("rep", rep)))
+        ]
+        self._moved.clear()
+        self._renewed.clear()
+
+    def _take(self) -> None:
+        changed = self._table.take_changed()
+        self._changed |= changed
+        self._unjudged |= changed
+
+    def _listed(self, now: int) -> dict[Key, None]:
+        """Who there is, as of what the table says and the minute of now."""
+        as_of = (self._table.revision, now // MINUTE_US)
+        if self._listed_as_of != as_of:
+            reps = (("rep", rep.id) for rep in self._documents.reps(now))
+            teams = (("team", team) for team in self._documents.teams(now))
+            self._all = dict.fromkeys((*reps, *teams, ORGANISATION))
+            self._listed_as_of = as_of
+        return self._all
+
+    def _is_new(self, key: Key) -> bool:
+        """Whether the subject has no document of what the table says now (teams: of what it said a moment ago)."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return True
+        if key[0] == "rep":
+            return key[1] in self._changed
+        return entry.revision != self._table.revision and clock.monotonic() - entry.computed >= TOGETHER_SECONDS
+
+    def _is_old(self, key: Key, now: int) -> bool:
+        return self._entries[key].minute != now // MINUTE_US
+
+    def _current(self, key: Key, now: int) -> Entry:
+        if self._is_new(key) or self._is_old(key, now):
+            self._entries[key] = entry = self._compute(key, now)
+            if key != ORGANISATION:
+                self._series.put(entry.document)
+                self._series.put_evidence(entry.document, self._evidence.get(key, {}))
+            self._moved.add(key)
+            if key[0] == "rep":
+                self._changed.discard(key[1])
+                self._renewed.add(key[1])
+        return self._entries[key]
+
+    def _compute(self, key: Key, now: int) -> Entry:
+        document = self._document(key)(now)
+        body = msgspec.json.encode(document)
+        etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+        return Entry(
+            document, body, etag, self._row(document), now // MINUTE_US, self._table.revision, clock.monotonic()
+        )
+
+    def _document(self, key: Key) -> Callable[[int], Document]:
+        level, subject = key
+        if level == "rep":
+            return lambda now: self._documents.rep(subject, now)
+        if level == "team":
+            return lambda now: self._documents.team(subject, now)
+        return self._documents.organisation
+
+    def _row(self, document: Document) -> Row:
+        key = ORGANISATION if document.level == "organisation" else (document.level, document.id)
+        evidence = {
+            detector: round(value, EVIDENCE_DIGITS) for detector, value in self._evidence.get(key, {}).items() if value
+        }
+        return row(document, evidence, self._severities.get(key))
+
+    def _forget(self, key: Key) -> None:
+        del self._entries[key]
+        self._shown.pop(key, None)
+        self._series.remove(*key)
+        self._changed.discard(key[1])
+
+
+def _differ(before: Row | None, after: Row) -> bool:
+    """Whether a page should hear of it: the instant alone is no news."""
+    return before is None or msgspec.structs.replace(before, as_of=after.as_of) != after

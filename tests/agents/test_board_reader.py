@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+import pytest
+from msgspec.structs import replace
+from support.shards import ShardWriter
+
+from funnelwatch.agents.board import reader as module
+from funnelwatch.agents.board.now import judging_now
+from funnelwatch.agents.board.reader import Reader
+from funnelwatch.agents.embedded import EmbeddedRedis, free_ports
+from funnelwatch.schemas.events import Kind
+from funnelwatch.schemas.settings import KafkaSettings, RedisSettings, Secrets, Settings
+from funnelwatch.streams.calendar import Calendar
+from funnelwatch.streams.cells import DayCell
+from funnelwatch.streams.table import Table
+
+DAY = 739_942
+AT = 1_795_000_000_000_000
+CELL = DayCell("r1", DAY)
+MEASURE = ("won", "default", "EUR")
+DEAL = (Kind.DEAL, 0)
+SECONDS_MAX = 10.0
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch):
+    monkeypatch.setattr(module, "RECONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(module, "CHECK_SECONDS", 0.2)
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.05)
+
+
+@pytest.fixture
+def settings(redis_server, prefix) -> Settings:
+    return Settings(
+        redis=RedisSettings(port=redis_server.port, prefix=prefix.rstrip(".")), kafka=KafkaSettings(partitions=2)
+    )
+
+
+@pytest.fixture
+def writer(settings):
+    found = ShardWriter(settings)
+    yield found
+    found.close()
+
+
+@contextlib.asynccontextmanager
+async def following(settings: Settings):
+    table = Table(settings, Calendar(settings.calendar))
+    reader = Reader(settings, Secrets(), table)
+    task = asyncio.create_task(reader.run())
+    try:
+        yield reader, table
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def won(table: Table) -> int:
+    return table.days("rep", "r1").get(DAY, {}).get(MEASURE, 0)
+
+
+async def until(holds) -> None:
+    async with asyncio.timeout(SECONDS_MAX):
+        while not holds():  # noqa: ASYNC110  (what is waited for is another process's doing)
+            await asyncio.sleep(0.01)
+
+
+async def test_what_was_there_before_is_read_whole(settings, writer):
+    writer.everything({DEAL: {CELL: {MEASURE: 3}}, (Kind.DEAL, 1): {CELL: {MEASURE: 4}}}, at=AT)
+    async with following(settings) as (reader, table):
+        await until(lambda: reader.trouble() is None)
+
+        assert won(table) == 7
+        assert reader.share == 1.0
+        assert reader.watermark_us() == AT
+        assert {head.epoch for head in reader.heads.values()} == {7}
+
+
+async def test_it_is_in_trouble_until_every_shard_was_read(settings, writer):
+    async with following(settings) as (reader, _):
+        await until(lambda: reader.away is None)
+
+        assert reader.trouble() == "0 of 10 partitions have been read. Are the workers running?"
+
+        writer.everything({}, at=AT)
+        await until(lambda: reader.trouble() is None)
+
+
+async def test_changes_are_followed_without_reading_again(settings, writer):
+    writer.everything({}, at=AT)
+    async with following(settings) as (reader, table):
+        await until(lambda: reader.trouble() is None)
+        before = reader.reloads_total
+        for number in range(1, 51):
+            writer.change(*DEAL, {CELL: {MEASURE: number}, DayCell("r2", DAY): {MEASURE: 1}}, at=AT + number)
+        writer.change(*DEAL, {DayCell("r2", DAY): None}, at=AT + 51)
+        await until(lambda: reader.heads[DEAL].seq == 52)
+
+        assert won(table) == 50
+        assert table.reps() == ["r1"]
+        assert reader.reloads_total == before
+
+
+async def test_a_gap_in_the_numbers_is_noticed_and_read_whole(settings, writer):
+    writer.everything({}, at=AT)
+    async with following(settings) as (reader, table):
+        await until(lambda: reader.trouble() is None)
+        writer.change(*DEAL, {CELL: {MEASURE: 5}}, at=AT, silently=True)
+        writer.change(*DEAL, {DayCell("r2", DAY): {MEASURE: 1}}, at=AT)
+        await until(lambda: won(table) == 5)
+
+        assert table.reps() == ["r1", "r2"]
+
+
+async def test_a_lost_last_note_is_noticed_without_another(settings, writer):
+    writer.everything({}, at=AT)
+    async with following(settings) as (reader, table):
+        await until(lambda: reader.trouble() is None)
+        writer.change(*DEAL, {CELL: {MEASURE: 5}}, at=AT, silently=True)
+
+        await until(lambda: won(table) == 5)
+
+
+async def test_a_new_owner_replaces_what_the_last_one_said(settings, writer):
+    writer.everything({DEAL: {CELL: {MEASURE: 5}}}, at=AT)
+    async with following(settings) as (reader, table):
+        await until(lambda: reader.trouble() is None)
+        heir = ShardWriter(settings, epoch=8)
+        heir.whole(*DEAL, {DayCell("r2", DAY): {MEASURE: 2}}, at=AT + 1)
+        await until(lambda: reader.heads[DEAL].epoch == 8)
+
+        assert table.reps() == ["r2"]
+
+        heir.whole(*DEAL, {CELL: {MEASURE: 1}}, at=AT + 2, silently=True)
+        await until(lambda: won(table) == 1)
+        heir.close()
+
+
+async def test_a_beat_makes_a_shard_younger_and_nothing_else(settings, writer):
+    writer.everything({}, at=AT)
+    async with following(settings) as (reader, _):
+        await until(lambda: reader.trouble() is None)
+        before = reader.reloads_total
+        writer.beat(*DEAL, watermark=AT + 5, at=AT + 9)
+        await until(lambda: reader.heads[DEAL].updated_us == AT + 9)
+
+        assert reader.watermark_us() == AT + 5
+        assert reader.reloads_total == before
+
+
+async def test_another_configuration_is_left_out_and_said_once(settings, writer, caplog):
+    writer.everything({DEAL: {CELL: {MEASURE: 5}}}, at=AT)
+    async with following(settings) as (reader, table):
+        await until(lambda: reader.trouble() is None)
+        stranger = ShardWriter(settings, epoch=9, fingerprint="0123456789ab")
+        stranger.whole(*DEAL, {CELL: {MEASURE: 100}}, at=AT)
+        stranger.close()
+        await until(lambda: reader.trouble() is not None)
+        await asyncio.sleep(0.5)
+
+        assert won(table) == 0
+        assert "Another configuration published deal/0" in reader.trouble()
+        assert [record.levelno for record in caplog.records if "deal/0" in record.message] == [logging.ERROR]
+
+        writer.epoch = 10
+        writer.whole(*DEAL, {CELL: {MEASURE: 6}}, at=AT)
+        await until(lambda: reader.trouble() is None)
+
+        assert won(table) == 6
+
+
+async def test_nonsense_on_the_channel_changes_nothing(settings, writer):
+    writer.everything({DEAL: {CELL: {MEASURE: 5}}}, at=AT)
+    async with following(settings) as (reader, table):
+        await until(lambda: reader.trouble() is None)
+        for data in (b"", b"\xc1", b"\x90", module.decode_note.__name__.encode()):
+            writer.shout(data)
+        writer.change(*DEAL, {CELL: {MEASURE: 6}}, at=AT)
+
+        await until(lambda: won(table) == 6)
+
+
+async def test_a_flushed_redis_leaves_the_figures_standing_until_the_workers_publish_again(settings, writer):
+    writer.everything({DEAL: {CELL: {MEASURE: 5}}}, at=AT)
+    async with following(settings) as (reader, table):
+        await until(lambda: reader.trouble() is None)
+        writer.flush()
+        said = "10 partitions are no longer in Redis; the workers publish them again."
+        await until(lambda: reader.missing() == said)
+
+        assert won(table) == 5
+
+        writer.everything({DEAL: {CELL: {MEASURE: 9}}}, at=AT)
+        await until(lambda: won(table) == 9 and reader.missing() is None)
+
+
+async def test_redis_may_come_late_go_away_and_come_back(tmp_path, settings, caplog):
+    caplog.set_level(logging.INFO)
+    (port,) = free_ports(1)
+    settings = replace(settings, redis=replace(settings.redis, port=port))
+    server = EmbeddedRedis(tmp_path, port)
+    async with following(settings) as (reader, table):
+        await until(lambda: "away" in (reader.trouble() or ""))
+        server.start()
+        writer = ShardWriter(settings)
+        writer.everything({DEAL: {CELL: {MEASURE: 5}}}, at=AT)
+        await until(lambda: reader.trouble() is None)
+        server.kill()
+        await until(lambda: reader.trouble() is not None)
+
+        assert f"Redis at 127.0.0.1:{port} is away" in reader.trouble()
+
+        server.start()
+        writer.everything({DEAL: {CELL: {MEASURE: 6}}}, at=AT)
+        await until(lambda: reader.trouble() is None)
+        writer.close()
+
+        assert won(table) == 6
+    server.stop()
+    told = [record for record in caplog.records if "is away" in record.message]
+    assert [record.levelno for record in told] == [logging.WARNING, logging.ERROR]
+
+
+def test_now_is_the_newest_event_a_fixed_instant_or_the_clock():
+    assert judging_now("event", lambda: AT)() == AT
+    assert judging_now("2026-11-20T12:00:00.5+03:30", lambda: AT)() == 1_795_163_400_500_000
+    assert judging_now("system", lambda: AT)() > 1_700_000_000_000_000
+    with pytest.raises(ValueError, match="needs an offset"):
+        judging_now("2026-11-20T12:00:00", lambda: AT)
