@@ -288,4 +288,6 @@ class Documents:
 def _row(rep: str, record: RepRecord | None, table: Table) -> RepRow:
     if record is None:
         return RepRow(rep, rep, None, None, active=True)
-    return RepRow(rep, record.name or rep, table.present_team(rep), record.manager, record.active)
+    return RepRow(
+        rep, rep if record.name is None else record.name, table.present_team(rep), record.manager, record.active
+    )

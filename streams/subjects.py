@@ -79,7 +79,7 @@ class Subjects:
         return Subject(
             level="rep",
             id=rep,
-            name=(record.name if record else None) or rep,
+            name=rep if record is None or record.name is None else record.name,
             team=team,
             manager=record.manager if record else None,
             active=record.active if record else True,

@@ -66,10 +66,10 @@ class Worth(dict[tuple[str, str], tuple[int, int]]):
 class Standing:
     """What sits in one stage now: how much of it is overdue, and the ages by bin of working time."""
 
-    __slots__ = ("ages", "expected_us", "open", "overdue", "worth")
+    __slots__ = ("ages", "expected_seconds", "open", "overdue", "worth")
 
     def __init__(self, expected_seconds: float | None) -> None:
-        self.expected_us = None if expected_seconds is None else expected_seconds * SECOND_US
+        self.expected_seconds = expected_seconds
         self.open = self.overdue = 0
         self.worth = Worth()
         self.ages: dict[int, int] = {}
@@ -77,10 +77,10 @@ class Standing:
     def take(self, entered_at: int, calendar: Calendar, now: int) -> None:
         """One more that is here since ``entered_at``; its age matters where one is expected."""
         self.open += 1
-        if self.expected_us is None:
+        if self.expected_seconds is None:
             return
         age_us = calendar.working_us(entered_at, now)
-        self.overdue += age_us > self.expected_us
+        self.overdue += age_us / SECOND_US > self.expected_seconds
         number = bin_of(age_us)
         self.ages[number] = self.ages.get(number, 0) + 1
 

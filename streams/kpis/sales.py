@@ -86,19 +86,16 @@ def sales(*, month: str, elapsed: Elapsed, quota: Quota, mtd: Closed, prev_mtd: 
         attainment=attainment,
         attainment_count=won / quota.deals if quota.deals else None,
         pace={currency: part / share for currency, part in attainment.items()} if share else {},
-        projection=projection(mtd.won, elapsed),
+        projection=projection(mtd.won, share),
         change=changes(prev_mtd, mtd),
     )
 
 
-def projection(won: Mapping[str, Amount], elapsed: Elapsed) -> Money:
+def projection(won: Mapping[str, Amount], share: float | None) -> Money:
     """What the month would end with at this pace; nothing before its first working instant."""
-    if not elapsed.us:
+    if not share:
         return {}
-    return {
-        currency: money.text(money.half_even(amount.units * elapsed.whole_us, elapsed.us))
-        for currency, amount in won.items()
-    }
+    return {currency: money.text(money.nearest(amount.units / share)) for currency, amount in won.items()}
 
 
 def changes(before: Closed, after: Closed) -> dict[str, Change]:
