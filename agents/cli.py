@@ -91,7 +91,7 @@ def board(config: Path | None) -> int:
       funnelwatch board && open http://127.0.0.1:8080
       curl http://127.0.0.1:8080/api/v1/reps
     """
-    return _run("board.server", config)
+    return _run("board.service", config)
 
 
 @funnelwatch.command()
@@ -215,6 +215,28 @@ def replay(config: Path | None, files: tuple[Path, ...], compression: str, pack:
 
 
 @funnelwatch.command()
+@FILES
+@click.option("--clock", metavar="INSTANT", help="system, event, or an instant like 2026-11-23T10:00:00Z.")
+@configured
+def report(config: Path | None, files: tuple[Path, ...], clock: str | None) -> int:
+    """Compute all figures from FILES of events, without Kafka, and print them as JSON.
+
+    The same definitions as the live figures by the simplest possible code: to compare, to audit, to try a
+    configuration on last year's events. A summary goes to standard error.
+
+    \b
+    Examples:
+      funnelwatch report history.ndjson.gz --clock event > figures.json
+      funnelwatch report 2026-*.ndjson --clock 2026-11-01T00:00:00Z | jq .organisation
+    """
+    from funnelwatch.agents import report as module  # noqa: PLC0415  (only this command needs it)
+    from funnelwatch.agents.configured import load  # noqa: PLC0415  (only commands need it)
+
+    settings, _ = load(config)
+    return module.run(settings, files, clock, sys.stdout.buffer)
+
+
+@funnelwatch.command()
 @click.option("--rep", required=True, help="The rep's id.")
 @click.option("--json", "as_json", is_flag=True, help="The whole document as JSON.")
 @configured
@@ -238,6 +260,61 @@ def kpis(config: Path | None, rep: str, as_json: bool) -> int:
 
     module.show(document, Console())
     return OK
+
+
+@funnelwatch.command()
+@click.option("--for", "lifetime", metavar="TIME", help="End after TIME (60s, 5m) of live figures, with a summary.")
+@click.option("--speed", default=4_500.0, show_default=True, help="Working seconds that pass in one second.")
+@click.option("--seed", default=1, show_default=True, help="Another sales floor for each number.")
+@click.option("--port-base", default=18080, show_default=True, help="Five ports from here on; the board has the first.")
+@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Keep all data in this folder.")
+@click.option("--no-simulator", is_flag=True, help="Empty, for your own events; keeps its data.")
+@configured
+def demo(
+    *,
+    config: Path | None,
+    lifetime: str | None,
+    speed: float,
+    seed: int,
+    port_base: int,
+    data_dir: Path | None,
+    no_simulator: bool,
+) -> int:
+    """See everything at work, with nothing but Python.
+
+    Starts a real Kafka, a real Redis, a worker and the board on this machine (loopback only), and a simulated sales
+    floor of 40 reps: 60 days of history, then live and sped up. After half a minute one rep's funnel stalls and another
+    one's loss rate spikes; both are to be detected. Ctrl-C stops everything it started. Without --data-dir nothing is
+    left.
+
+    \b
+    Examples:
+      funnelwatch demo
+      funnelwatch demo --for 90s                 ends with a summary; exit code 0 only if all went well
+      funnelwatch demo --no-simulator            a small installation of your own, kept in ./funnelwatch-data
+      funnelwatch demo --no-simulator --config funnelwatch.toml --data-dir /srv/funnelwatch
+    """
+    from rich.console import Console  # noqa: PLC0415  (only this command needs it)
+
+    from funnelwatch.agents.demo import options as module  # noqa: PLC0415  (only this command needs it)
+    from funnelwatch.agents.demo.show import run  # noqa: PLC0415  (only this command needs it)
+
+    try:
+        for_seconds = None if lifetime is None else module.seconds(lifetime)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--for") from error
+    if speed <= 0:
+        raise click.BadParameter("must be more than 0", param_hint="--speed")
+    options = module.Options(
+        for_seconds=for_seconds,
+        port_base=port_base,
+        data_dir=data_dir,
+        seed=seed,
+        speed=speed,
+        simulator=not no_simulator,
+        config=config,
+    )
+    return run(options, Console())
 
 
 def _run(module: str, config: Path | None) -> int:
@@ -266,7 +343,7 @@ def _outcome(arguments: list[str] | None) -> int:
         error.show()
         return error.exit_code
     except ConfigurationError as error:
-        click.echo(str(error), err=True)
+        click.echo(f"The configuration cannot be used:\n{error}", err=True)
         return USAGE
     except OperationError as error:
         click.echo(str(error), err=True)

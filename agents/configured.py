@@ -1,21 +1,21 @@
-"""Where a process gets its settings: one TOML file, and passwords from the environment."""
+"""Where a process gets its settings: one TOML file, overridden by the environment, and passwords from there alone."""
 
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Final
 
-import msgspec
+import holidays
 
+from funnelwatch.schemas import configuration
+from funnelwatch.schemas.configuration import ConfigurationError, Problem
 from funnelwatch.schemas.settings import Secrets, Settings
+from funnelwatch.schemas.template import TEMPLATE
+
+__all__ = ["ConfigurationError", "example", "load"]
 
 DEFAULT_FILE: Final = Path("funnelwatch.toml")
-
-
-class ConfigurationError(Exception):
-    """What the configuration says cannot be used; the message lists everything that is wrong with it."""
 
 
 def load(path: Path | None) -> tuple[Settings, Secrets]:
@@ -24,19 +24,16 @@ def load(path: Path | None) -> tuple[Settings, Secrets]:
     Raises:
         ConfigurationError: The file cannot be read, or says what cannot be used; all problems are listed.
     """
-    secrets = Secrets(
-        kafka_password=os.environ.get("FUNNELWATCH_KAFKA_PASSWORD", ""),
-        redis_password=os.environ.get("FUNNELWATCH_REDIS_PASSWORD", ""),
-    )
-    if path is None and not DEFAULT_FILE.exists():
-        return Settings(), secrets
-    chosen = path or DEFAULT_FILE
+    if path is None and DEFAULT_FILE.exists():
+        path = DEFAULT_FILE
     try:
-        return msgspec.convert(tomllib.loads(chosen.read_text("utf-8")), Settings), secrets
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{chosen}: {error}") from error
+        text = "" if path is None else path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise ConfigurationError([Problem(str(path), f"the configuration cannot be read: {why}")]) from error
+    return configuration.load(text, os.environ, countries=holidays.list_supported_countries())
 
 
 def example() -> str:
-    """A commented configuration to start from."""
-    raise NotImplementedError
+    """A commented configuration to start from; it loads as the defaults."""
+    return TEMPLATE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import urllib.parse
 from typing import Any, Final
@@ -11,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from funnelwatch.agents.errors import OperationError
+from funnelwatch.agents.fetch import UnreachableError, get
 from funnelwatch.schemas.settings import Settings
 
-TIMEOUT_SECONDS: Final = 10.0
-NOT_FOUND: Final = 404
+DETAIL_CHARS_MAX: Final = 300
 OK: Final = 200
 
 
@@ -24,22 +23,16 @@ def fetch(settings: Settings, path: str) -> bytes:
     Raises:
         OperationError: The board does not answer, or not with 200.
     """
-    where = f"http://{settings.board.host}:{settings.board.port}{path}"
-    connection = http.client.HTTPConnection(settings.board.host, settings.board.port, timeout=TIMEOUT_SECONDS)
     try:
-        connection.request("GET", path, headers={"Accept": "application/json"})
-        answer = connection.getresponse()
-        body = answer.read()
-    except (OSError, http.client.HTTPException) as error:
+        status, body = get(settings.board.host, settings.board.port, path)
+    except UnreachableError as error:
         raise OperationError(
-            f"The board at {where} does not answer ({error or type(error).__name__}): start it with "
-            "`funnelwatch board`, or name its configuration with --config."
+            f"The board does not answer: {error} Start it with `funnelwatch board`, or name its configuration with "
+            "--config."
         ) from error
-    finally:
-        connection.close()
-    if answer.status != OK:
-        detail = body.decode(errors="replace").strip()[:300]
-        raise OperationError(f"The board answers {answer.status} to {where}: {detail}")
+    if status != OK:
+        detail = body.decode(errors="replace").strip()[:DETAIL_CHARS_MAX]
+        raise OperationError(f"The board answers {status} to {path}: {detail}")
     return body
 
 
