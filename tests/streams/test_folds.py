@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.organisation import CONTEXT
 from support.strategies import START_US, SUBJECTS, events, histories, instants
@@ -16,6 +16,7 @@ from funnelwatch.streams.folds import FOLDS
 from funnelwatch.streams.history import Refused
 from funnelwatch.streams.links import TOUCH, WON, Link
 
+few = settings(max_examples=30)
 KINDS = pytest.mark.parametrize("kind", list(Kind))
 
 
@@ -48,6 +49,7 @@ def items(kind, max_size=12):
 
 
 @KINDS
+@few
 @given(data=st.data())
 def test_order_repetition_and_portions_do_not_matter(kind, data):
     some = data.draw(items(kind))
@@ -63,6 +65,7 @@ def test_order_repetition_and_portions_do_not_matter(kind, data):
 
 
 @KINDS
+@few
 @given(data=st.data())
 def test_merging_is_associative_and_idempotent(kind, data):
     merge = FOLDS[kind].merge_rows
@@ -74,6 +77,7 @@ def test_merging_is_associative_and_idempotent(kind, data):
 
 
 @KINDS
+@few
 @given(data=st.data())
 def test_a_row_survives_being_written_and_read(kind, data):
     state = fold(kind, data.draw(items(kind)))
@@ -84,6 +88,7 @@ def test_a_row_survives_being_written_and_read(kind, data):
 
 
 @KINDS
+@few
 @given(data=st.data())
 def test_a_repeat_changes_nothing(kind, data):
     some = data.draw(items(kind))
@@ -97,6 +102,7 @@ def test_a_repeat_changes_nothing(kind, data):
 
 
 @KINDS
+@few
 @given(data=st.data())
 def test_what_says_it_changed_the_state_did_and_only_that(kind, data):
     state = FOLDS[kind].empty()
@@ -108,6 +114,7 @@ def test_what_says_it_changed_the_state_did_and_only_that(kind, data):
 
 
 @KINDS
+@few
 @given(data=st.data())
 def test_a_merge_that_brings_nothing_new_gives_back_the_richer_row_itself(kind, data):
     some = data.draw(items(kind))
@@ -119,6 +126,7 @@ def test_a_merge_that_brings_nothing_new_gives_back_the_richer_row_itself(kind, 
 
 
 @KINDS
+@few
 @given(data=st.data())
 def test_figures_never_hold_a_zero(kind, data):
     contribution = FOLDS[kind].contribution("x", fold(kind, data.draw(items(kind))), CONTEXT)
