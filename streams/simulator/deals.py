@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from funnelwatch.schemas.events import Kind
+from funnelwatch.streams.simulator import leads
 from funnelwatch.streams.simulator.desk import Deal, Desk
 from funnelwatch.streams.simulator.wire import instant
 from funnelwatch.streams.simulator.world import World
@@ -97,12 +98,8 @@ def _win(world: World, desk: Desk, at: int) -> None:
         data |= {"stage": "Closed Won", "amount": f"{deal.amount}.00", "currency": deal.currency}
     desk.close(deal)
     _say(world, deal, "won", at, data)
-    if deal.lead_id and desk.chance(0.3):
-        subject, deal_id = deal.lead_id, deal.id
-        later = at + desk.random.randrange(_HOUR_US)
-        world.agenda.enter(
-            later, lambda now: world.wire.say(Kind.LEAD, "converted", subject, now, {"deal_id": deal_id})
-        )
+    if deal.lead_id:
+        leads.convert(world, desk, deal.lead_id, at, deal.id)
 
 
 def _lose(world: World, desk: Desk, at: int) -> None:
@@ -110,6 +107,8 @@ def _lose(world: World, desk: Desk, at: int) -> None:
     assert deal is not None  # the caller saw an open one
     desk.close(deal)
     _say(world, deal, "lost", at, {"rep_id": desk.rep.id, "lost_reason": desk.random.choice(REASONS)})
+    if deal.lead_id:
+        leads.lose(world, desk, deal.lead_id, at)
 
 
 def reopen(world: World, desk: Desk, at: int) -> None:

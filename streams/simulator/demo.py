@@ -63,6 +63,6 @@ def demo_settings(calendar: CalendarSettings = DEMO_CALENDAR) -> Settings:
         currency="EUR",
         calendar=calendar,
         pipelines=PIPELINES,
-        leads=LeadSettings(new_hours=4, qualified_hours=8, accepted_hours=24),
+        leads=LeadSettings(new_hours=4, qualified_hours=8, accepted_hours=60),
         benchmarks=BenchmarkSettings(outreach_per_day=14, conversion_rate=0.2),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import cycle
 from random import Random
 from typing import Final
 
@@ -18,10 +19,10 @@ LEADS_MAX: Final = 60
 ACCEPTED_MAX: Final = 40
 """Accepted leads waiting to become deals."""
 
-BAG: Final = 10
+BAG: Final = 6
 """Closes are decided by drawing without replacement from bags of this size, so that luck alone makes no spike."""
-LOSSES: Final = (4, 5, 6)
-"""How many of a bag are losses, by rep."""
+LOSSES: Final = ((3, 3, 2), (3,), (3, 3, 4))
+"""How many of each bag are losses, in turn, by rep: 44, 50 or 56 %."""
 SPIKE_BAG: Final = 20
 SPIKE_LOSSES: Final = 19
 
@@ -64,7 +65,7 @@ class Desk:
         self.random = random
         self.pipeline = pipeline
         self.pace = random.uniform(0.9, 1.15)
-        self.losses_in_bag = random.choice(LOSSES)
+        self._losses = cycle(random.choice(LOSSES))
         self.open: list[Deal] = []
         self.closed: deque[Deal] = deque(maxlen=CLOSED_MAX)
         self.leads: deque[str] = deque(maxlen=LEADS_MAX)
@@ -97,7 +98,7 @@ class Desk:
     def draw_loss(self) -> bool:
         """Whether the next close is a loss."""
         if not self._bag:
-            size, losses = (SPIKE_BAG, SPIKE_LOSSES) if self.is_spiking else (BAG, self.losses_in_bag)
+            size, losses = (SPIKE_BAG, SPIKE_LOSSES) if self.is_spiking else (BAG, next(self._losses))
             self._bag = [number < losses for number in range(size)]
             self.random.shuffle(self._bag)
         return self._bag.pop()

@@ -15,8 +15,10 @@ REASONS: Final = ("no fit", "no answer", "student", "competitor")
 
 QUALIFIED_SHARE: Final = 0.72
 ACCEPTED_SHARE: Final = 0.62
-TURNED_DOWN_SHARE: Final = 0.6
-"""Of those not qualified, or qualified and not accepted, the share that is disqualified; the rest stays as it is."""
+TURNED_DOWN_SHARE: Final = 0.9
+"""Of the leads not qualified, not accepted or lost: those that are disqualified; the others are forgotten."""
+CONVERTED_SHARE: Final = 0.3
+"""Won leads of which an event says so; for the others the won deal speaks."""
 DELETED_SHARE: Final = 0.01
 UNASSIGNED_SHARE: Final = 0.3
 
@@ -58,6 +60,18 @@ def _accept(world: World, desk: Desk, subject: str, at: int) -> None:
 
 def _turn_down(world: World, desk: Desk, subject: str, at: int) -> None:
     _say(world, "disqualified", subject, at, {"reason": desk.random.choice(REASONS)})
+
+
+def lose(world: World, desk: Desk, subject: str, at: int) -> None:
+    """The deal of a lead was lost: mostly, the lead is given up."""
+    if desk.chance(TURNED_DOWN_SHARE):
+        _later(world, desk, at, 6, lambda now: _turn_down(world, desk, subject, now))
+
+
+def convert(world: World, desk: Desk, subject: str, at: int, deal_id: str) -> None:
+    """The deal of a lead was won: some systems say so of the lead as well, a little later."""
+    if desk.chance(CONVERTED_SHARE):
+        _later(world, desk, at, 0.5, lambda now: _say(world, "converted", subject, now, {"deal_id": deal_id}))
 
 
 def _later(world: World, desk: Desk, at: int, hours: float, deed: Deed) -> None:

@@ -9,7 +9,7 @@ from funnelwatch.streams.simulator.desk import Desk
 from funnelwatch.streams.simulator.world import Task, World
 
 ROUTINE: Final[tuple[tuple[Task, float], ...]] = (
-    (deals.advance, 6.4),
+    (deals.advance, 7.0),
     (deals.revise, 1.0),
     (deals.reprice_closed, 0.08),
     (deals.reassign, 0.15),
@@ -24,7 +24,7 @@ ROUTINE: Final[tuple[tuple[Task, float], ...]] = (
 """How often a rep does what on a whole working day, on average."""
 
 DECIDED_PER_DAY: Final = 3.8
-SPIKE_DECIDED_PER_DAY: Final = 7.5
+SPIKE_DECIDED_PER_DAY: Final = 6.8
 """Deals a rep closes on a whole working day; the second while losing nearly all of them."""
 OPEN_DEALS: Final = 26
 """Open deals a rep tends to have."""
