@@ -32,4 +32,6 @@ class Pace:
         worked = round(lived_seconds * self._speed * _SECOND_US)
         if worked <= 0:
             return self._begin
-        return min(self._calendar.working_after(self._begin, worked), now_us)
+        if worked >= self._calendar.working_us(self._begin, now_us):
+            return now_us
+        return self._calendar.working_after(self._begin, worked)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
-from funnelwatch.schemas.board import Row
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from funnelwatch.agents.demo.accounts import Counts, Trouble
+from funnelwatch.schemas.board import Row
 from funnelwatch.schemas.document import Alert
 
 LINES_AROUND: Final = 14

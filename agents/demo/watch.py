@@ -6,11 +6,11 @@ import asyncio
 from typing import Final, TypeVar
 
 import msgspec
-from funnelwatch.schemas.board import Alerts, Rows
 
 from funnelwatch.agents.demo.accounts import Counts, counts
 from funnelwatch.agents.fetch import UnreachableError, get
 from funnelwatch.agents.topics import input_topic
+from funnelwatch.schemas.board import Alerts, Rows
 from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import Settings
 
