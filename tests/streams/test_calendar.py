@@ -343,6 +343,30 @@ def test_like_for_like_has_the_same_working_time(name, now):
     assert calendar.working_us(before, cutoff) == min(calendar.working_us(this, now), whole)
 
 
+def first_since(calendar, start, worked, end):
+    """The earliest instant from ``start`` to ``end`` with so much working time, by search."""
+    low, high = start, end
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if calendar.working_us(start, middle) >= worked else (middle + 1, high)
+    return low
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(["iran", "new york", "apia"]), instants)
+def test_like_for_like_is_what_its_definition_says(name, now):
+    calendar = calendar_of(name)
+    this = calendar.day_start(calendar.month_start(calendar.day(now)))
+    before = calendar.day_start(calendar.month_start(calendar.day(this) - 1))
+    worked, whole = calendar.working_us(this, now), calendar.working_us(before, this)
+    pause, previous_pause = first_since(calendar, this, worked, now), first_since(calendar, before, worked, this)
+    ended = this if worked == whole else first_since(calendar, before, worked + 1, this) - 1
+
+    expected = this - 1 if whole < worked else min(previous_pause + (now - pause), ended, this - 1)
+
+    assert calendar.previous_cutoff(now) == expected
+
+
 @settings(max_examples=60, deadline=None)
 @given(instants, st.integers(0, 40 * DAY))
 def test_like_for_like_never_goes_back_within_a_month(now, later):
