@@ -12,6 +12,7 @@ from typing import Final
 
 from funnelwatch.schemas.board import Row, SlowStage
 from funnelwatch.schemas.document import Alert, Document
+from funnelwatch.streams.detectors.alerts import PAGING
 
 SEVERITY_CONCERN: Final = {"critical": 20.0, "warning": 10.0}
 """More than all parts together, so that alerts come first."""
@@ -28,8 +29,11 @@ def _share(value: float) -> float:
 
 
 def parts(document: Document, evidence: Mapping[str, float]) -> dict[str, float]:
-    """What there is to worry about, each between 0 and 1; what does not exist is left out."""
-    found = {detector: _share(value / CRITICAL_EVIDENCE) for detector, value in evidence.items()}
+    """What there is to worry about, each between 0 and 1; what does not exist is left out.
+
+    Of the detectors only those that page: the slow ones judge by the figures that are parts of their own.
+    """
+    found = {name: _share(value / CRITICAL_EVIDENCE) for name, value in evidence.items() if name in PAGING}
     sales, funnel, outreach = document.sales, document.funnel, document.outreach
     if sales.pace:
         found["pace"] = _share(1 - min(sales.pace.values()))

@@ -199,7 +199,7 @@ class Figures:
     def _compute(self, key: Key, now: int) -> Entry:
         document = self._document(key)(now)
         body = msgspec.json.encode(document)
-        etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+        etag = hashlib.blake2b(body, digest_size=12).hexdigest()
         return Entry(
             document, body, etag, self._row(document), now // MINUTE_US, self._table.revision, clock.monotonic()
         )

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from funnelwatch.schemas.events import TOPICS, Kind
+from funnelwatch.agents.topics import input_topic
+from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import Settings
 from funnelwatch.streams.cells import Cell, CellValue, decode_cell, decode_value
 from funnelwatch.streams.table import Shard
@@ -105,7 +106,7 @@ def changes_channel(prefix: str) -> str:
 
 def topic_of(settings: Settings, shard: Shard) -> str:
     """The input topic whose partition a shard is."""
-    return settings.kafka.prefix + TOPICS[shard[0]]
+    return input_topic(settings, shard[0])
 
 
 def name_of(shard: Shard) -> str:

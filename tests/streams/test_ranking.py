@@ -30,7 +30,7 @@ def test_each_trouble_is_a_part_of_its_own_named_when_it_matters():
     one.funnel.open_deals, one.funnel.overdue_deals = 10, 1
     found = row(one, {"funnel_stalled": 3.0}, None)
 
-    assert parts(one, {"funnel_stalled": 3.0}) == {
+    assert parts(one, {"funnel_stalled": 3.0, "outreach_short": 9.0}) == {
         "funnel_stalled": 0.75,
         "pace": 0.6,
         "growth": 0.0,

@@ -1,0 +1,167 @@
+"""The board put together: table, documents, detectors, pages' streams and publishers, and the loops that move them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from funnelwatch import __version__
+from funnelwatch.agents import clock
+from funnelwatch.agents.board.figures import Figures
+from funnelwatch.agents.board.hub import Hub
+from funnelwatch.agents.board.judgement import Judgement
+from funnelwatch.agents.board.now import judging_now
+from funnelwatch.agents.board.publisher import Publisher
+from funnelwatch.agents.board.reader import Reader
+from funnelwatch.agents.board.shards import MICROSECONDS, topic_of
+from funnelwatch.schemas.board import Alerts, PartitionAge, Rows, Status
+from funnelwatch.schemas.settings import Secrets, Settings
+from funnelwatch.streams.calendar import Calendar
+from funnelwatch.streams.catalogue import of_process
+from funnelwatch.streams.documents import Documents
+from funnelwatch.streams.exposition import Exposition, Sample
+from funnelwatch.streams.samples import KpiSeries
+from funnelwatch.streams.table import Table
+
+log = logging.getLogger(__name__)
+
+REFRESH_SECONDS: Final = 0.25
+"""Figures are brought up to date this often, or less so that it takes a third of a core at most."""
+JUDGE_SECONDS: Final = 1.0
+REST: Final = 2.0
+"""After work that took t seconds, others have the core for at least this many times t."""
+OWN: Final = "board"
+"""The subject under which the board's own metrics stand on the page."""
+
+
+class Board:
+    """Everything the server answers from."""
+
+    def __init__(self, settings: Settings, secrets: Secrets) -> None:
+        calendar = Calendar(settings.calendar)
+        table = Table(settings, calendar)
+        documents = Documents(settings, table)
+        self.settings = settings
+        self._calendar = calendar
+        self.page = Exposition(of_process("board"))
+        self.series = KpiSeries(self.page, settings.board.metric_windows, settings.board.reps_max)
+        self.figures = Figures(table, documents, self.series)
+        self.judgement = Judgement(settings, table, self.figures)
+        self.reader = Reader(settings, secrets, table)
+        self.publisher = Publisher(settings, secrets)
+        self.hub = Hub()
+        self.now = judging_now(settings.clock, self.reader.watermark_us)
+        self._refresh_seconds = 0.0
+        self._fresh = False
+
+    def trouble(self) -> str | None:
+        """Why figures cannot be answered now, in a sentence; None if they can."""
+        return self.reader.trouble() or (None if self._fresh else "The figures are being computed for the first time.")
+
+    async def run(self) -> None:
+        """All loops, until cancelled. One that fails takes the others with it: the process ends and is started anew."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.reader.run())
+            tasks.create_task(self._refreshing())
+            tasks.create_task(self._judging())
+            tasks.create_task(self.publisher.run())
+
+    async def _refreshing(self) -> None:
+        while True:
+            began = clock.monotonic()
+            if self.reader.trouble() is None:
+                await self._refresh()
+            else:
+                self._fresh = False
+            took = clock.monotonic() - began
+            await asyncio.sleep(max(REFRESH_SECONDS, REST * took))
+
+    async def _refresh(self) -> None:
+        began = clock.monotonic()
+        changes = await self.figures.refresh(self.now())
+        self._refresh_seconds = clock.monotonic() - began
+        self._fresh = True
+        for document, body in changes.documents:
+            self.publisher.document(document, body)
+        for level, subject in changes.gone:
+            if level == "rep":
+                self.publisher.gone(subject)
+        if changes.gone:
+            self.hub.publish("gone", [subject for level, subject in changes.gone if level == "rep"])
+        for event, level in (("reps", "rep"), ("teams", "team"), ("organisation", "organisation")):
+            rows = [row for row in changes.rows if row.level == level]
+            if rows:
+                self.hub.publish(event, Rows(self._as_of(), rows))
+
+    async def _judging(self) -> None:
+        while True:
+            began = clock.monotonic()
+            if self.trouble() is None:
+                changes = self.judgement.step(self.now())
+                self.publisher.alerts(changes)
+                for alert in changes:
+                    log.info("alert %s: %s (%s)", alert.state, alert.text, alert.severity)
+                if changes:
+                    self.hub.publish("alerts", self.alerts())
+            self.hub.publish("status", self.status())
+            await asyncio.sleep(max(JUDGE_SECONDS, REST * (clock.monotonic() - began)))
+
+    def _as_of(self) -> str:
+        return self._calendar.text(self.now() // MICROSECONDS * MICROSECONDS)
+
+    def rows(self, level: str) -> Rows:
+        """The rows of a level, worst first."""
+        return Rows(self._as_of(), self.figures.rows(level))
+
+    def alerts(self) -> Alerts:
+        """What fires now."""
+        return Alerts(self._as_of(), self.judgement.active)
+
+    def status(self) -> Status:
+        """How whole and how old the figures are. Ages are of the system clock, whatever figures are judged by."""
+        trouble = self.trouble()
+        ages = [
+            PartitionAge(topic_of(self.settings, shard), shard[1], self._age_seconds(head.updated_us), head.epoch)
+            for shard, head in self.reader.heads.items()
+        ]
+        return Status(
+            ready=trouble is None,
+            share=self.reader.share,
+            detail=trouble or self.reader.missing() or "All partitions have been read.",
+            as_of=self._as_of(),
+            age_seconds=max((age.age_seconds for age in ages), default=None),
+            partitions=ages,
+        )
+
+    @staticmethod
+    def _age_seconds(updated_us: int) -> float:
+        return max(0, clock.now_us() - updated_us) / MICROSECONDS
+
+    def metrics(self, *, openmetrics: bool) -> bytes:
+        """The page for Prometheus."""
+        self.series.settle()
+        self.page.put(OWN, self._own_samples())
+        return self.page.page(openmetrics=openmetrics)
+
+    def _own_samples(self) -> list[Sample]:
+        found: list[Sample] = []
+        for shard, head in self.reader.heads.items():
+            labels = (topic_of(self.settings, shard), str(shard[1]))
+            found += [
+                ("sales_kpi_age_seconds", labels, str(self._age_seconds(head.updated_us))),
+                ("sales_partition_updated_timestamp_seconds", labels, str(head.updated_us / MICROSECONDS)),
+                ("sales_partition_owner_epoch", labels, str(head.epoch)),
+            ]
+        for name, value in (
+            ("funnelwatch_reps_over_limit", self.series.over_limit),
+            ("funnelwatch_reps_capped_total", self.series.capped_total),
+            ("funnelwatch_series_dropped", self.page.dropped),
+            ("funnelwatch_board_reloads_total", self.reader.reloads_total),
+            ("funnelwatch_board_refresh_seconds", self._refresh_seconds),
+            ("funnelwatch_board_streams", len(self.hub)),
+            ("funnelwatch_board_publish_failures_total", self.publisher.failures_total),
+        ):
+            found.append((name, (), str(value)))
+        found.append(("funnelwatch_build_info", (__version__,), "1"))
+        return found

@@ -1,0 +1,65 @@
+"""Runs the detectors over the table and keeps what they say: evidence for Prometheus, alerts for everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from funnelwatch.agents.board.figures import Figures, Key
+from funnelwatch.schemas.document import Alert, Document, Evidence
+from funnelwatch.schemas.settings import Settings
+from funnelwatch.streams.calendar import Calendar
+from funnelwatch.streams.detectors import Alerts, Detectors
+from funnelwatch.streams.detectors.alerts import Subject
+from funnelwatch.streams.ranking import worst_severity
+from funnelwatch.streams.table import Table
+
+
+class Judgement:
+    """The detectors of one board. The functional core judges; this gives it the table and an instant."""
+
+    def __init__(self, settings: Settings, table: Table, figures: Figures) -> None:
+        self._table = table
+        self._figures = figures
+        self._base = f"http://{settings.board.host}:{settings.board.port}"
+        self._detectors = Detectors(settings, table, self._document)
+        self._alerts = Alerts(Calendar(settings.calendar), self._describe)
+
+    @property
+    def active(self) -> list[Alert]:
+        """The alerts that fire now, worst first."""
+        return self._alerts.active
+
+    def step(self, now: int) -> list[Alert]:
+        """Judge everybody as of now; the alerts that began, changed or ended."""
+        evidence = self._detectors.evidence(now, self._figures.take_unjudged())
+        changes = self._alerts.step(evidence, now)
+        firing: dict[Key, list[Alert]] = {}
+        for alert in self._alerts.active:
+            firing.setdefault((alert.level, alert.subject), []).append(alert)
+        severities = {key: worst for key, alerts in firing.items() if (worst := worst_severity(alerts))}
+        self._figures.judged(strongest(evidence), severities)
+        return changes
+
+    def _document(self, rep: str, now: int) -> Document:
+        entry = self._figures.find(("rep", rep), now)
+        assert entry is not None, f"{rep!r} is judged, so the table lists it"
+        return entry.document
+
+    def _describe(self, level: str, subject: str) -> Subject:
+        if level != "rep":
+            return Subject(name=subject, team=subject, url=f"{self._base}/?team={quote(subject, safe='')}")
+        record = self._table.record(subject)
+        name = record.name if record is not None and record.name else subject
+        return Subject(
+            name=name, team=self._table.present_team(subject), url=f"{self._base}/reps/{quote(subject, safe='')}"
+        )
+
+
+def strongest(evidence: Iterable[Evidence]) -> dict[Key, dict[str, float]]:
+    """The largest evidence of each detector for each subject, over pipelines."""
+    best: dict[Key, dict[str, float]] = {}
+    for found in evidence:
+        own = best.setdefault((found.level, found.subject), {})
+        own[found.detector] = max(found.evidence, own.get(found.detector, 0.0))
+    return best
