@@ -1,0 +1,119 @@
+"""Worker and board as their own processes, as an operator runs them, on the test's Kafka and Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from funnelwatch.agents import topics
+from funnelwatch.schemas.settings import Secrets, Settings
+
+READY_SECONDS = 90.0
+STOP_SECONDS = 20.0
+
+
+def as_toml(settings: Settings) -> str:
+    """The settings as a configuration file: one line for each top-level setting, tables inline."""
+    values = msgspec.to_builtins(settings)
+    return "\n".join(f"{key} = {_inline(value)}" for key, value in values.items() if value is not None)
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, dict):
+        members = (f"{json.dumps(key)} = {_inline(item)}" for key, item in value.items() if item is not None)
+        return "{" + ", ".join(members) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_inline, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+class Deployment:
+    """Processes by name (``worker``, ``board``); used as a context manager, it ends what it started."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.config = folder / "funnelwatch.toml"
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Deployment:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.config.write_text(as_toml(self.settings), encoding="utf-8")
+        asyncio.run(topics.ensure(self.settings, Secrets()))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in list(self.processes):
+            self.stop(name)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "funnelwatch", *arguments]
+
+    def start(self, name: str) -> None:
+        log = (self.folder / f"{name}.log").open("ab")
+        self.processes[name] = subprocess.Popen(
+            self.command(name, "--config", str(self.config)), stdout=log, stderr=log, env=dict(os.environ)
+        )
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command to its end."""
+        return subprocess.run(
+            self.command(*arguments), capture_output=True, text=True, timeout=READY_SECONDS, check=False
+        )
+
+    def kill(self, name: str) -> None:
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def stop(self, name: str) -> int:
+        process = self.processes.pop(name)
+        process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """Status and body of a GET to the board; status 0 when nobody answers."""
+        url = f"http://{self.settings.board.host}:{self.settings.board.port}{path}"
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read()
+        except (urllib.error.URLError, OSError):
+            return 0, b""
+
+    def json(self, path: str) -> Any:
+        status, body = self.get(path)
+        return json.loads(body) if status == 200 else None
+
+    def wait(self, what: str, until: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
+        """Until something is so; the end of the logs tells why it never was."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if until():
+                return
+            for name, process in self.processes.items():
+                if process.poll() is not None:
+                    raise AssertionError(f"{name} ended with {process.returncode}:\n{self.log(name)}")
+            time.sleep(0.2)
+        raise AssertionError(f"not within {seconds:.0f} s: {what}\n" + "\n".join(map(self.log, self.processes)))
+
+    def log(self, name: str) -> str:
+        return f"--- {name}\n{(self.folder / f'{name}.log').read_text(errors='replace')[-3_000:]}"
