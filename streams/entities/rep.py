@@ -146,10 +146,10 @@ def _benchmark(history: list[RepStep], place: int) -> float | None:
 
 
 def _teams(history: list[RepStep]) -> tuple[tuple[int, str], ...]:
-    """From when on the rep was in which team; of several at one instant the last."""
-    since: dict[int, str] = {step[0]: step[_TEAM] for step in history if step[_TEAM] is not None}
+    """From when on the rep was in which team, in order; setting the same one again is left out."""
     teams: list[tuple[int, str]] = []
-    for at, team in since.items():
-        if not teams or teams[-1][1] != team:
-            teams.append((at, team))
+    for step in history:
+        team = step[_TEAM]
+        if team is not None and (not teams or teams[-1][1] != team):
+            teams.append((step[0], team))
     return tuple(teams)

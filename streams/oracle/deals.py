@@ -42,8 +42,8 @@ class Deal:
         data = event.data
         if not isinstance(data, DealData):
             raise TypeError(f"a deal's event carries {type(data).__name__}: {event}")
-        pipeline = self.pipeline if data.pipeline is None else data.pipeline
-        stage = self.stage if data.stage is None else data.stage
+        pipeline = data.pipeline or self.pipeline
+        stage = data.stage or self.stage
         if event.type in CLOSING and stage not in self.orders.get(pipeline, []):
             stage = self.stage
         if self.outcome == "open":

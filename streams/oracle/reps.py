@@ -23,8 +23,7 @@ class Rep:
         data = [(event.at, event.data) for event in events if isinstance(event.data, RepData)]
         self._teams = [(at, said.team) for at, said in data if said.team is not None]
         self.removed = history is not None and history.gone
-        name = _last(said.name for _, said in data)
-        self.name = rep_id if name is None else name
+        self.name = _last(said.name for _, said in data) or rep_id
         self.manager = _last(said.manager for _, said in data)
         self.active = _last(said.active for _, said in data) is not False and not self.removed
         self.quotas: dict[str, Quota] = {}

@@ -1,180 +1,174 @@
-"""A sales floor as its workers publish it: cells of reps in teams, with some weeks behind them. Seeded."""
+"""The incremental path with everything but Kafka and Redis: logs, shards, links between them, crashes; in virtual time.
+
+A partition of a kind of entity has a log of events and one of links. Its worker reads them chunk by chunk, folds,
+publishes cells and sends links. A crash takes it back to an earlier state of its rows and a yet earlier place in its
+logs.
+"""
 
 from __future__ import annotations
 
-import random
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from random import Random
+from zlib import crc32
 
-from funnelwatch.schemas.events import Kind
-from funnelwatch.schemas.settings import (
-    BenchmarkSettings,
-    LeadSettings,
-    PipelineSettings,
-    StageSettings,
-)
-from funnelwatch.streams.cells import (
-    MINUTE_US,
-    AdvanceCell,
-    CallRecording,
-    Cell,
-    CellValue,
-    CloseCell,
-    DayCell,
-    ItemCell,
-    LostDeal,
-    Measure,
-    OpenDeal,
-    RepRecord,
-)
-from funnelwatch.streams.sketch import bin_of
+from funnelwatch.schemas.events import Event, Kind
+from funnelwatch.schemas.settings import Settings
+from funnelwatch.streams.calendar import Calendar
+from funnelwatch.streams.cells import decode_cell, decode_value, encode
+from funnelwatch.streams.context import Context
+from funnelwatch.streams.documents import Documents
+from funnelwatch.streams.folds import FOLDS
+from funnelwatch.streams.links import Link
+from funnelwatch.streams.links import decode as decode_link
+from funnelwatch.streams.links import encode as encode_link
+from funnelwatch.streams.oracle import Report
+from funnelwatch.streams.shard import ShardCells
+from funnelwatch.streams.table import Table
 
-NOW = datetime(2026, 11, 20, 15, 30, tzinfo=UTC)
-PIPELINES = (
-    PipelineSettings(
-        "new-business",
-        (
-            StageSettings("discovery", 16.0),
-            StageSettings("proposal", 24.0),
-            StageSettings("negotiation", 40.0),
-        ),
-    ),
-    PipelineSettings("renewals", (StageSettings("offer", 16.0), StageSettings("signature", 24.0))),
-)
-LEADS = LeadSettings(4.0, 16.0, 40.0)
-BENCHMARKS = BenchmarkSettings(outreach_per_day=30.0, conversion_rate=0.2)
-TEAMS = ("North", "South", "Enterprise", "Partners", "Inside")
-FIRST = ("Sara", "Ali", "Mona", "Jonas", "Lea", "Reza", "Aylin", "Tom", "Nils", "Parisa", "Ivo", "Hana", "Karim")
-LAST = ("Karimi", "Weber", "Rossi", "Novak", "Ahmadi", "Keller", "Lindt", "Moradi", "Berg", "Silva", "Okafor")
-STAGE_OF = {pipeline.name: tuple(stage.name for stage in pipeline.stages) for pipeline in PIPELINES}
-
-Floor = dict[tuple[Kind, int], dict[Cell, CellValue]]
+CHUNK_MAX = 8
 
 
-def at(moment: datetime) -> int:
-    return int(moment.timestamp()) * 1_000_000
+class Partition:
+    """One partition of one kind of entity, and the worker that has it now."""
 
-
-class Rep:
-    """One rep's cells in the making."""
-
-    def __init__(self, floor: Floor, number: int, dice: random.Random, partitions: int) -> None:
-        self.id = f"crm:{number + 1}"
-        self.name = f"{FIRST[number % len(FIRST)]} {LAST[(number * 7) % len(LAST)]}"
-        self.dice = dice
+    def __init__(self, floor: Floor, kind: Kind, number: int) -> None:
         self.floor = floor
-        self.partitions = partitions
-        self.skill = dice.uniform(0.25, 0.6)
-        self.effort = dice.uniform(0.5, 1.3)
+        self.shard = (kind, number)
+        self.fold = FOLDS[kind]
+        self.events: list[Event] = []
+        self.links: list[bytes] = []
+        self.read = [0, 0]
+        self.rows: dict[str, bytes] = {}
+        self.saved: list[tuple[list[int], dict[str, bytes]]] = [([0, 0], {})]
+        self._start()
 
-    def shard(self, kind: Kind) -> dict[Cell, CellValue]:
-        return self.floor.setdefault((kind, self.dice.randrange(self.partitions)), {})
+    def _start(self) -> None:
+        """A new worker: the cells come from the rows, and all of them are published."""
+        self.cells = ShardCells(self.floor.context.calendar, self.floor.settings.recordings_days)
+        self.cells.advance_to(self.floor.now)
+        for subject, row in self.rows.items():
+            self.cells.add(None, self.fold.contribution(subject, self.fold.decode(row), self.floor.context))
+        self.cells.take_changed()
+        self.floor.table.replace(self.shard, _over_the_wire(self.cells.all_cells()))
 
-    def add(self, kind: Kind, moment: datetime, measure: Measure, amount: int = 1) -> None:
-        day = moment.date().toordinal()
-        cells: list[Cell] = [DayCell(self.id, day)]
-        if measure[0] in {"won", "won_amount", "lost", "lost_amount"}:
-            cells.append(CloseCell(self.id, at(moment) // MINUTE_US))
-        for cell in cells:
-            sums = self.shard(kind).setdefault(cell, {})
-            sums[measure] = sums.get(measure, 0) + amount
+    @property
+    def done(self) -> bool:
+        """Whether everything in the logs was read."""
+        return self.read == [len(self.events), len(self.links)]
 
-    def item(self, kind: Kind, cell: ItemCell, value) -> None:
-        self.shard(kind)[cell] = value
+    def step(self, random: Random) -> None:
+        """Read a chunk of one of the logs, whichever has more."""
+        size = random.randint(1, CHUNK_MAX)
+        if random.random() < 0.5:
+            for event in self.events[self.read[0] : self.read[0] + size]:
+                self._fold(event.subject, event, None)
+            self.read[0] = min(self.read[0] + size, len(self.events))
+        else:
+            for link in map(decode_link, self.links[self.read[1] : self.read[1] + size]):
+                self._fold(link.target_id, None, link)
+            self.read[1] = min(self.read[1] + size, len(self.links))
+        if random.random() < 0.5:
+            self.publish()
+        if random.random() < 0.3:
+            self.saved.append((self.read.copy(), self.rows.copy()))
 
-    def record(self, team: str) -> None:
-        quota = self.dice.randrange(40, 90) * 1_000 * 10_000
-        start = at(NOW - timedelta(days=400))
-        self.item(
-            Kind.REP,
-            ItemCell(self.id, "rep", self.id),
-            RepRecord(
-                name=self.name,
-                manager="Dana Voss",
-                active=True,
-                removed=False,
-                zone=None,
-                teams=((start, team),),
-                quotas=dict.fromkeys(("2026-10", "2026-11"), (quota, "EUR", None)),
-                outreach_per_day=None,
-                conversion_rate=None,
-            ),
+    def _fold(self, subject: str, event: Event | None, link: Link | None) -> None:
+        fold, context = self.fold, self.floor.context
+        state = fold.decode(self.rows[subject]) if subject in self.rows else fold.empty()
+        before = fold.contribution(subject, state, context)
+        if event is not None:
+            fold.add(state, event)
+            self.cells.see(event.at)
+        if link is not None:
+            fold.add_link(state, link)
+        self.rows[subject] = fold.encode(state)
+        self.cells.add(before, fold.contribution(subject, state, context))
+        for told in fold.links(subject, state):
+            self.floor.send(told)
+
+    def publish(self) -> None:
+        """The cells that changed go to the table."""
+        self.cells.advance_to(self.floor.now)
+        self.floor.table.apply(self.shard, _over_the_wire(self.cells.take_changed()))
+
+    def crash(self, random: Random) -> None:
+        """Go on with rows as they were at some time, merged with what a stale worker left, from a place before that."""
+        random_rows = random.randrange(len(self.saved))
+        self.rows = self.saved[random_rows][1].copy()
+        self.read = self.saved[random.randint(0, random_rows)][0].copy()
+        stale = self.saved[random.randrange(len(self.saved))][1]
+        if random.random() < 0.3:
+            for subject, row in stale.items():
+                known = self.rows.get(subject)
+                self.rows[subject] = row if known is None else self.fold.merge_rows(known, row)
+        self.saved = self.saved[: random_rows + 1]
+        self._start()
+
+
+class Floor:
+    """All partitions, the links between them, and the table that merges what they say."""
+
+    def __init__(self, settings: Settings, now: int, partitions: int, random: Random) -> None:
+        self.settings = settings
+        self.now = now
+        self.random = random
+        self.count = partitions
+        self.context = Context(settings, Calendar(settings.calendar))
+        self.table = Table(settings, self.context.calendar)
+        self.documents = Documents(settings, self.table)
+        self.partitions = {
+            (kind, number): Partition(self, kind, number) for kind in Kind for number in range(partitions)
+        }
+
+    def publish(self, events: Iterable[Event]) -> None:
+        """Append events to the logs they belong in."""
+        for event in events:
+            self._of(event.kind, event.subject).events.append(event)
+
+    def send(self, link: Link) -> None:
+        """Append a link to the log of its target, sometimes twice."""
+        log = self._of(link.target, link.target_id).links
+        log += [encode_link(link)] * self.random.choice((1, 1, 2))
+
+    def _of(self, kind: Kind, subject: str) -> Partition:
+        return self.partitions[kind, crc32(subject.encode()) % self.count]
+
+    def settle(self, crash_share: float) -> None:
+        """Let the workers read everything, in any order, with crashes."""
+        random = self.random
+        while waiting := [partition for partition in self.partitions.values() if not partition.done]:
+            partition = random.choice(waiting)
+            partition.step(random)
+            if random.random() < crash_share:
+                random.choice(list(self.partitions.values())).crash(random)
+                crash_share *= 0.9
+        for partition in self.partitions.values():
+            partition.publish()
+
+    def report(self) -> Report:
+        """Every document."""
+        now = self.now
+        return Report(
+            reps={row.id: self.documents.rep(row.id, now) for row in self.documents.reps(now)},
+            teams={name: self.documents.team(name, now) for name in self.documents.teams(now)},
+            organisation=self.documents.organisation(now),
         )
 
-    def work(self, moment: datetime) -> None:
-        """One working day."""
-        dice = self.dice
-        for _ in range(dice.randint(0, 3)):
-            pipeline = dice.choice(tuple(STAGE_OF))
-            self.add(Kind.DEAL, moment, ("created", pipeline))
-            self.add(Kind.DEAL, moment, ("entered", pipeline, STAGE_OF[pipeline][0]))
-        for _ in range(dice.randint(0, 2)):
-            pipeline = dice.choice(tuple(STAGE_OF))
-            stage = STAGE_OF[pipeline][-1]
-            worth = dice.randrange(1, 90) * 1_000_000
-            seconds = dice.lognormvariate(10.4, 0.7)
-            won = dice.random() < self.skill
-            self.add(Kind.DEAL, moment, ("left", pipeline, stage, "won" if won else "lost"))
-            self.add(Kind.DEAL, moment, ("work", pipeline, stage, bin_of(int(seconds * 1e6))))
-            self.add(Kind.DEAL, moment, ("work_us", pipeline, stage), int(seconds * 1e6))
-            if won:
-                self.add(Kind.DEAL, moment, ("won", pipeline, "EUR"))
-                self.add(Kind.DEAL, moment, ("won_amount", pipeline, "EUR"), worth)
-                self.add(Kind.DEAL, moment, ("advance", pipeline))
-            else:
-                reason = dice.choice(("price", "no budget", "competitor", ""))
-                self.add(Kind.DEAL, moment, ("lost", pipeline, "EUR", stage, reason))
-                self.add(Kind.DEAL, moment, ("lost_amount", pipeline, "EUR", stage, reason), worth)
-        self.add(Kind.DEAL, moment, ("advance", "new-business"), dice.randint(1, 4))
-        for outcome, share in (("connected", 9), ("no_answer", 12), ("voicemail_drop", 5)):
-            self.add(Kind.CALL, moment, ("call", "outbound", 1, outcome), int(dice.randint(0, share) * self.effort))
-        self.add(Kind.CALL, moment, ("talk_ms", "outbound"), dice.randrange(600, 6_000) * 1_000)
-        self.add(Kind.EMAIL, moment, ("email", 1), int(dice.randint(2, 18) * self.effort))
-        for milestone, most in (("created", 8), ("qualified", 5), ("accepted", 3), ("converted", 1)):
-            self.add(Kind.LEAD, moment, ("lead", milestone), dice.randint(0, most))
-        for milestone in ("accepted", "converted"):
-            self.add(Kind.LEAD, moment, ("cohort", milestone), dice.randint(0, 1))
 
-    def hold(self) -> None:
-        """What is open, and what was recorded."""
-        dice = self.dice
-        for number in range(dice.randint(3, 14)):
-            pipeline = dice.choice(tuple(STAGE_OF))
-            entered = at(NOW - timedelta(hours=dice.randint(1, 400)))
-            deal = OpenDeal(
-                pipeline=pipeline,
-                stage=dice.choice(STAGE_OF[pipeline]),
-                currency="EUR",
-                amount=dice.randrange(1, 90) * 1_000_000,
-                created_at=entered,
-                entered_at=entered,
-                owned_since=entered,
-                touched_at=entered,
-                snoozed_until=None,
-                customer="ACME",
-            )
-            self.item(Kind.DEAL, ItemCell(self.id, "open_deal", f"{self.id}-d{number}"), deal)
-        for number in range(5):
-            heard = at(NOW - timedelta(hours=7 * number + 2))
-            deal_id = f"{self.id}-l{number}" if number < 2 else None
-            url = f"https://pbx.example/recordings/{self.id}/{number}.mp3"
-            recording = CallRecording(heard, url, deal_id, "connected", dice.randrange(60, 900) * 1_000)
-            self.item(Kind.CALL, ItemCell(self.id, "recording", f"{self.id}-c{number}"), recording)
-            if deal_id:
-                lost = LostDeal(heard, "new-business", "proposal", "price", "EUR", 12_000_000)
-                self.item(Kind.DEAL, ItemCell(self.id, "lost_deal", deal_id), lost)
-        self.shard(Kind.DEAL)[AdvanceCell(self.id)] = at(NOW - timedelta(hours=dice.choice((0, 1, 2, 5, 26, 50))))
+def delivered(events: Sequence[Event], random: Random) -> list[Event]:
+    """The events as they arrive: some late, some in no order, some again."""
+    arriving = [*events, *(event for event in events if random.random() < 0.2)]
+    if random.random() < 0.3:
+        random.shuffle(arriving)
+        return arriving
+    late = {id(event): random.random() < 0.2 for event in arriving}
+    return sorted(arriving, key=lambda event: (late[id(event)], event.at))
 
 
-def floor(reps: int = 40, days: int = 60, partitions: int = 2, seed: int = 7) -> Floor:
-    """All shards of a floor at `NOW`."""
-    found: Floor = {}
-    dice = random.Random(seed)
-    for number in range(reps):
-        rep = Rep(found, number, dice, partitions)
-        rep.record(TEAMS[number % len(TEAMS)])
-        for back in range(days):
-            moment = NOW - timedelta(days=back, minutes=dice.randint(0, 300))
-            if moment.weekday() < 5:
-                rep.work(moment)
-        rep.hold()
-    return found
+def _over_the_wire(cells: dict) -> dict:
+    """Cells and values as the reader has them: encoded and decoded."""
+    received = {}
+    for cell, value in cells.items():
+        there = decode_cell(encode(cell))
+        received[there] = None if value is None else decode_value(there, encode(value))
+    return received

@@ -1,0 +1,260 @@
+"""Histories of a small sales floor from a seed: plausible lives, and on top of them everything that can go wrong.
+
+Few reps, entities and instants, so that events collide: equal times, repeated identities with other content, moves
+back, reopenings, deletions, reassignments, links that change, teams that change, several currencies, zones and
+calendars; and instants on the edges of windows, days, months and working hours.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import NamedTuple
+
+from funnelwatch.schemas.events import TYPES, Benchmarks, Event, Kind, Quota
+from funnelwatch.schemas.settings import (
+    BenchmarkSettings,
+    CalendarSettings,
+    Holidays,
+    LeadSettings,
+    PipelineSettings,
+    Rate,
+    RepOverride,
+    Settings,
+    StageSettings,
+)
+from funnelwatch.streams.calendar import Calendar
+from funnelwatch.streams.oracle.periods import Periods
+from support.story import DATA, instant
+
+MINUTE_US = 60_000_000
+HOUR_US = 60 * MINUTE_US
+DAY_US = 24 * HOUR_US
+
+CALENDARS = (
+    CalendarSettings(),
+    CalendarSettings(
+        zone="Asia/Tehran",
+        system="jalali",
+        week_start="saturday",
+        working_days=("saturday", "sunday", "monday", "tuesday", "wednesday", "thursday"),
+        hours=("08:30-12:30", "13:15-17:00"),
+        hours_by_day={"thursday": ("08:30-12:00",)},
+        holidays=Holidays(country="IR"),
+    ),
+    CalendarSettings(zone="America/New_York", week_start="sunday", holidays=Holidays(country="US")),
+    CalendarSettings(
+        zone="America/New_York",
+        working_days=("monday", "friday", "saturday", "sunday"),
+        hours=("00:00-24:00",),
+        holidays=Holidays(extra=("2026-03-09",)),
+    ),
+    CalendarSettings(zone="Europe/Berlin", hours=("22:00-24:00", "00:30-06:00")),
+    CalendarSettings(zone="Australia/Lord_Howe", hours=("01:00-03:00", "09:00-17:00")),
+)
+NOWS = (
+    "2026-11-23T15:00:00+00:00",
+    "2026-03-08T07:30:00+00:00",  # New York's clocks have just gone forward
+    "2026-11-01T06:15:30+00:00",  # and back
+    "2026-03-21T08:00:00+03:30",  # the first day of 1405
+    "2026-03-31T20:29:59.999999+00:00",
+    "2026-05-31T21:00:00+00:00",
+    "2026-10-25T01:30:00+01:00",
+    "2026-04-05T01:45:00+11:00",  # Lord Howe goes back by half an hour
+    "2026-03-01T00:00:00+00:00",
+)
+REPS = ("ann", "bob", "cem", "dee", "eve")
+TEAMS = ("north", "south", "")
+STAGES = ("New", "Offer", "Deal", "Elsewhere", "Closed Won", "")
+SOURCES = ("crm", "pbx")
+CURRENCIES = ("EUR", "EUR", "USD", "IRR")
+
+
+class Case(NamedTuple):
+    """A history to judge at an instant."""
+
+    settings: Settings
+    events: tuple[Event, ...]
+    now: int
+
+
+def case(seed: int) -> Case:
+    """The history of a seed."""
+    random = Random(f"history {seed}")
+    settings = _settings(random)
+    now = instant(random.choice(NOWS)) + random.choice((0, 0, 1, -1, random.randrange(-2 * DAY_US, 2 * DAY_US)))
+    teller = _Teller(random, settings, now)
+    for _ in range(random.randint(3, 14)):
+        teller.life()
+    for _ in range(random.choice((0, 5, 20, 60))):
+        teller.accident()
+    return Case(settings, tuple(teller.events), now)
+
+
+def _settings(random: Random) -> Settings:
+    stages = (
+        StageSettings("New", random.choice((None, 0.0, 1.0, 8.0))),
+        StageSettings("Offer", random.choice((None, 2.0, 40.0))),
+        StageSettings("Deal", random.choice((None, 16.0))),
+    )
+    partner = (StageSettings("Offer", 3.0), StageSettings("New"))
+    pipelines = (PipelineSettings("default", stages), PipelineSettings("partner", partner))
+    rates = (
+        Rate("2024-01-01", "USD", "0.91"),
+        Rate("2026-02-20", "USD", "0.8765432109"),
+        Rate("2026-03-05", "IRR", "0.0000217"),
+        Rate("2026-10-30", "USD", "0.00001"),
+    )
+    return Settings(
+        name="Everybody",
+        calendar=random.choice(CALENDARS),
+        pipelines=random.choice((pipelines, pipelines, pipelines[:1], ())),
+        leads=random.choice((LeadSettings(), LeadSettings(new_hours=4.0, qualified_hours=8.0, accepted_hours=16.0))),
+        benchmarks=random.choice(
+            (BenchmarkSettings(), BenchmarkSettings(outreach_per_day=3.0, conversion_rate=0.6, support_ratio=0.5))
+        ),
+        reps=random.choice(
+            ({}, {"ann": RepOverride(hours=("10:00-14:00",)), "bob": RepOverride(working_days=("sunday", "monday"))})
+        ),
+        rates=random.choice(((), (), rates)),
+        retention_days=random.choice((800, 800, 120)),
+    )
+
+
+class _Teller:
+    """Tells events about few entities at few instants."""
+
+    def __init__(self, random: Random, settings: Settings, now: int) -> None:
+        self.random = random
+        self.settings = settings
+        self.now = now
+        self.events: list[Event] = []
+        self.oldest = now - settings.retention_days * DAY_US
+        self.instants = self._instants()
+        periods = Periods(Calendar(settings.calendar), now, settings.retention_days)
+        self.months = [periods.calendar.month_label(day) for day in (periods.today, periods.month_start - 1)]
+        self.subjects = {
+            Kind.DEAL: [f"d{number}" for number in range(random.randint(1, 8))],
+            Kind.LEAD: [f"l{number}" for number in range(random.randint(1, 5))],
+            Kind.CALL: [f"c{number}" for number in range(random.randint(1, 8))],
+            Kind.EMAIL: [f"m{number}" for number in range(random.randint(1, 5))],
+            Kind.REP: list(REPS[: random.randint(0, 4)]) or ["ann"],
+        }
+
+    def _instants(self) -> list[int]:
+        """Where the edges are, and some instants in between."""
+        random, now, settings = self.random, self.now, self.settings
+        periods = Periods(Calendar(settings.calendar), now, settings.retention_days)
+        start = periods.calendar.day_start
+        edges = [
+            now,
+            now - 60 * MINUTE_US,
+            now - DAY_US,
+            now + DAY_US - 1,
+            periods.cutoff(),
+            periods.cutoff() + MINUTE_US,
+            start(periods.today),
+            start(periods.today + 1),
+            start(periods.month_start),
+            start(periods.previous_month_start),
+            start(periods.today - 6),
+            start(periods.today - 29),
+            start(periods.today - 89),
+            start(periods.calendar.week_start(periods.today)),
+            now - settings.recordings_days * DAY_US,
+            now - (settings.recordings_days + 60) * DAY_US,
+            self.oldest,
+        ]
+        near = [random.choice(edges) + random.choice((0, 0, -1, 1, -MINUTE_US, 10 * MINUTE_US)) for _ in range(8)]
+        spans = (HOUR_US, DAY_US, 7 * DAY_US, 40 * DAY_US, 70 * DAY_US, 400 * DAY_US)
+        free = [now - random.randrange(random.choice(spans)) for _ in range(12)]
+        return [at for at in (*near, *free) if self.oldest <= at <= now + DAY_US]
+
+    def life(self) -> None:
+        """An entity's life as a CRM would tell it, in order and within some days."""
+        random = self.random
+        kind = random.choice((Kind.DEAL, Kind.DEAL, Kind.DEAL, Kind.LEAD, Kind.LEAD, Kind.CALL, Kind.EMAIL, Kind.REP))
+        subject = random.choice(self.subjects[kind])
+        types = {
+            Kind.DEAL: ["deal.created", *["deal.stage_changed"] * random.randint(0, 3), "deal.assigned"],
+            Kind.LEAD: ["lead.created", "lead.qualified", "lead.accepted", "lead.converted"],
+            Kind.CALL: ["call.completed", "call.recorded"],
+            Kind.EMAIL: ["email.sent", "email.replied"],
+            Kind.REP: ["rep.upserted", "rep.upserted"],
+        }[kind][: random.randint(1, 6)]
+        if kind is Kind.DEAL:
+            types += random.choice(([], ["deal.won"], ["deal.lost"], ["deal.lost", "deal.reopened", "deal.won"]))
+        span = random.choice((0, MINUTE_US, HOUR_US, 5 * DAY_US, 60 * DAY_US))
+        begin = random.choice(self.instants)
+        latest = self.now + DAY_US
+        for at in sorted(min(latest, begin + random.randint(0, span)) for _ in types):
+            self.tell(kind, types.pop(0), subject, at)
+
+    def accident(self) -> None:
+        """Any event of any entity at any time, with an identity that may have been used before."""
+        random = self.random
+        if self.events and random.random() < 0.1:
+            known = random.choice(self.events)
+            self.tell(known.kind, known.type, known.subject, random.choice((known.at, *self.instants)), known)
+            return
+        kind = random.choice(list(Kind))
+        self.tell(kind, random.choice(TYPES[kind]), random.choice(self.subjects[kind]), random.choice(self.instants))
+
+    def tell(self, kind: Kind, event_type: str, subject: str, at: int, like: Event | None = None) -> None:
+        """One event; ``like`` lends its identity."""
+        random = self.random
+        members = {name: value for name, value in self._members(kind).items() if random.random() < 0.5}
+        number = random.randrange(30) if random.random() < 0.1 else 100 + len(self.events)
+        self.events.append(
+            Event(
+                kind=kind,
+                type=event_type,
+                id=like.id if like else f"e{number:03}",
+                source=like.source if like else random.choice(SOURCES),
+                subject=subject,
+                at=at,
+                data=DATA[kind](**members),
+            )
+        )
+
+    def _members(self, kind: Kind) -> dict[str, object]:
+        random = self.random
+        pick = random.choice
+        linked = {"lead_id": pick(self.subjects[Kind.LEAD]), "deal_id": pick(self.subjects[Kind.DEAL])}
+        if kind is Kind.DEAL:
+            return {
+                "rep_id": pick(REPS),
+                "pipeline": pick(("default", "partner", "unheard-of", "")),
+                "stage": pick(STAGES),
+                "amount": pick((0, 1, 5_000_000, 5_000_000, 12_345_678, 333, pick((1, 1, -1)) * 40_000)),
+                "currency": pick(CURRENCIES),
+                "lead_id": linked["lead_id"],
+                "lost_reason": pick(("price", "timing", "")),
+                "customer": pick(("Acme", "شرکت")),
+            }
+        if kind is Kind.LEAD:
+            return {"rep_id": pick(REPS), "channel": "web", "deal_id": linked["deal_id"], "reason": "budget"}
+        if kind is Kind.CALL:
+            return {
+                "rep_id": pick(REPS),
+                "direction": pick(("outbound", "outbound", "inbound")),
+                "outcome": pick(("connected", "voicemail", "voicemail_drop", "no_answer", "busy", "failed")),
+                "talk_ms": pick((0, 1, 90_500)),
+                "cold": pick((True, True, False)),
+                "recording_url": pick(("https://pbx.example/1", "https://pbx.example/2")),
+                **linked,
+            }
+        if kind is Kind.EMAIL:
+            return {"rep_id": pick(REPS), "cold": pick((True, False)), "template": "hello", **linked}
+        return {
+            "name": pick(("Ann", "Bob", "Cem")),
+            "team": pick(TEAMS),
+            "manager": pick(("Max", "Mia")),
+            "active": pick((True, True, False)),
+            "timezone": pick(("America/New_York", "Asia/Tehran", "UTC")),
+            "quotas": {pick(self.months): self._quota() for _ in range(random.randint(0, 2))},
+            "benchmarks": Benchmarks(pick((None, 0.0, 2.5, 40.0)), pick((None, 0.0, 0.25, 1.0))),
+        }
+
+    def _quota(self) -> Quota:
+        pick = self.random.choice
+        return Quota(pick((None, 0, 10_000_000, 3)), pick((None, "EUR", "USD")), pick((None, 0, 3)))
