@@ -1,0 +1,250 @@
+"""The fold of one chunk: messages and rows in, new rows, contributions, links and refusals out. No I/O, no await.
+
+Every event is counted once: *applied*, *unchanged* (a repeat, or nothing new in it) or *refused*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from funnelwatch.agents.engine.table_store import Row
+from funnelwatch.schemas.codec import EVENTS_MAX, Limits, decode
+from funnelwatch.schemas.envelope import split_batch
+from funnelwatch.schemas.events import Event, Kind, Refusal
+from funnelwatch.schemas.reasons import RefusedError
+from funnelwatch.streams.cells import Contribution
+from funnelwatch.streams.context import Context
+from funnelwatch.streams.fold import Fold
+from funnelwatch.streams.history import Refused
+from funnelwatch.streams.links import Link
+from funnelwatch.streams.links import decode as decode_link
+
+FOLD_FAILED: Final = "fold_failed"
+"""Reason code of an event that made the fold itself raise: a fault of ours, which must not stop the others."""
+ROW_TOO_LARGE: Final = "row_too_large"
+"""Reason code of an event that would make its entity's row larger than the changelog takes."""
+ROW_BYTES_MAX: Final = 700_000
+BAD_LINK: Final = "bad_link"
+"""Reason code of a record on the links topic that is no link of ours."""
+DETAIL_CHARS_MAX: Final = 500
+
+
+class Record(Protocol):
+    """A record of a source topic."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class Item(msgspec.Struct, gc=False):
+    """One event or link of a record. ``index``: its place in a batch, None if the record is one event."""
+
+    record: Any
+    index: int | None
+    content: Event | Link
+
+
+class RefusedItem(msgspec.Struct, gc=False):
+    """What was refused, and why."""
+
+    record: Any
+    index: int | None
+    refusal: Refusal
+
+
+Groups = dict[str, list[Item]]
+"""Items by the entity they are for."""
+
+
+class Change(msgspec.Struct, gc=False):
+    """What a chunk did to one entity. ``row`` is what the changelog has to get, None for nothing."""
+
+    row: bytes | None
+    before: Contribution | None = None
+    after: Contribution | None = None
+    links: list[Link] = []
+    newest: int | None = None
+
+
+class Tally(msgspec.Struct, gc=False):
+    """What became of a chunk's events."""
+
+    applied: int = 0
+    unchanged: int = 0
+    refused: list[RefusedItem] = []
+
+    def add(self, other: Tally) -> None:
+        """Count what ``other`` counted."""
+        self.applied += other.applied
+        self.unchanged += other.unchanged
+        self.refused += other.refused
+
+
+class RowTooLargeError(ValueError):
+    """A row would be larger than `ROW_BYTES_MAX`."""
+
+
+def read_events(kind: Kind, records: Sequence[Record], limits: Limits) -> tuple[Groups, list[RefusedItem]]:
+    """The events of a chunk by entity, in order, and what nobody can read."""
+    groups: Groups = {}
+    refused: list[RefusedItem] = []
+    for record in records:
+        results = decode(kind, record.value, record.headers, limits)
+        one = len(results) == 1 and not _is_batch(record.value)
+        for index, result in enumerate(results):
+            place = None if one else index
+            if isinstance(result, Refusal):
+                refused.append(RefusedItem(record, place, result))
+            else:
+                groups.setdefault(result.subject, []).append(Item(record, place, result))
+    return groups, refused
+
+
+def read_links(records: Sequence[Record]) -> tuple[dict[Kind, Groups], list[RefusedItem]]:
+    """The links of a chunk by kind and entity, and what is no link."""
+    groups: dict[Kind, Groups] = {}
+    refused: list[RefusedItem] = []
+    for record in records:
+        try:
+            link = decode_link(record.value or b"")
+        except (msgspec.MsgspecError, UnicodeError) as error:
+            refused.append(RefusedItem(record, None, Refusal(BAD_LINK, str(error)[:DETAIL_CHARS_MAX])))
+            continue
+        groups.setdefault(link.target, {}).setdefault(link.target_id, []).append(Item(record, None, link))
+    return groups, refused
+
+
+def event_bytes(record: Record, index: int | None) -> bytes | None:
+    """The bytes of one event as they were sent: the message's value, or one element of its array."""
+    if index is None or record.value is None:
+        return record.value
+    try:
+        return split_batch(record.value, EVENTS_MAX)[index]
+    except (RefusedError, IndexError):
+        return record.value  # refused as a whole
+
+
+def _is_batch(value: bytes | None) -> bool:
+    return value is not None and value[:1] != b"{" and value.lstrip()[:1] == b"["
+
+
+class EntityFold:
+    """Folds the items of one entity into its row."""
+
+    def __init__(self, fold: Fold[Any], context: Context) -> None:
+        self._fold = fold
+        self._context = context
+
+    def apply(
+        self, subject: str, row: Row, items: Sequence[Item], tally: Tally, seen_before: Callable[[Record], bool]
+    ) -> Change:
+        """Fold ``items`` and count each.
+
+        Args:
+            subject: The entity's id.
+            row: Its row, None if there is none.
+            items: Its events or links of this chunk, in order.
+            tally: Where they are counted.
+            seen_before: Whether this disk may have folded a record before; then the changelog may lack the row.
+
+        Raises:
+            msgspec.MsgspecError: The row is damaged: nothing can be said about the entity.
+        """
+        state = None if row is None else self._fold.decode(row)
+        found = Tally()
+        try:
+            change = self._fold_all(subject, row, state, items, tally=found, seen_before=seen_before)
+        except Exception:  # noqa: BLE001  (one event must not stop the others: find out which, and refuse it)
+            found = Tally()
+            change = self._fold_singly(subject, row, items, found, seen_before)
+        tally.add(found)
+        return change
+
+    def _fold_all(
+        self,
+        subject: str,
+        row: Row,
+        state: Any,
+        items: Sequence[Item],
+        *,
+        tally: Tally,
+        seen_before: Callable[[Record], bool],
+    ) -> Change:
+        fold = self._fold
+        told: list[Link] = []
+        before = None
+        if state is None:
+            state = fold.empty()
+        else:
+            told = fold.links(subject, state)
+            before = fold.contribution(subject, state, self._context)
+        changed = again = False
+        for item in items:
+            content = item.content
+            try:
+                new = fold.add_link(state, content) if isinstance(content, Link) else fold.add(state, content)
+            except Refused as refused:
+                tally.refused.append(RefusedItem(item.record, item.index, refused.refusal))
+                continue
+            if new:
+                changed = True
+                tally.applied += 1
+            else:
+                tally.unchanged += 1
+                again = again or seen_before(item.record)
+        if changed:
+            links = fold.links(subject, state)
+            after = fold.contribution(subject, state, self._context)
+            return Change(
+                row=_checked(fold.encode(state)),
+                before=before,
+                after=after,
+                links=links if again else [link for link in links if link not in told],
+                newest=fold.newest(state),
+            )
+        if again and row is not None:  # the disk may be ahead of the changelog: say it again
+            return Change(row=row, links=told)
+        return Change(row=None)
+
+    def _fold_singly(
+        self, subject: str, row: Row, items: Sequence[Item], tally: Tally, seen_before: Callable[[Record], bool]
+    ) -> Change:
+        whole = Change(row=None)
+        is_first = True
+        for item in items:
+            found = Tally()
+            try:
+                state = None if row is None else self._fold.decode(row)
+                change = self._fold_all(subject, row, state, [item], tally=found, seen_before=seen_before)
+            except Exception as failure:  # noqa: BLE001  (whatever it is, this event causes it)
+                tally.refused.append(RefusedItem(item.record, item.index, _refusal_for(failure)))
+                continue
+            tally.add(found)
+            if change.row is not None:
+                row = whole.row = change.row
+                whole.links = [*whole.links, *change.links]
+            if change.after is not None:
+                whole.after, whole.newest = change.after, change.newest
+                whole.before = change.before if is_first else whole.before
+                is_first = False
+        return whole
+
+
+def _checked(row: bytes) -> bytes:
+    if len(row) > ROW_BYTES_MAX:
+        raise RowTooLargeError(f"the entity's row would have {len(row)} bytes; at most {ROW_BYTES_MAX} are kept")
+    return row
+
+
+def _refusal_for(failure: Exception) -> Refusal:
+    if isinstance(failure, RowTooLargeError):
+        return Refusal(ROW_TOO_LARGE, str(failure))
+    detail = f"{type(failure).__name__}: {failure}".encode("utf-8", "backslashreplace").decode()
+    return Refusal(FOLD_FAILED, detail[:DETAIL_CHARS_MAX])

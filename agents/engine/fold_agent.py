@@ -1,0 +1,157 @@
+"""From a chunk of a source topic to rows, cells, links and dead letters: what Faust's agents do.
+
+chunk → decode → by entity → rows → fold → rows to the disk, contributions to the cells   (one step, no await)
+→ rows to the changelog, links, dead letters        (awaited)
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from funnelwatch.agents.clock import monotonic
+from funnelwatch.agents.engine.chunk_fold import (
+    FOLD_FAILED,
+    Change,
+    EntityFold,
+    Groups,
+    Item,
+    Record,
+    RefusedItem,
+    Tally,
+    read_events,
+    read_links,
+)
+from funnelwatch.agents.engine.entity_table import EntityTable
+from funnelwatch.agents.engine.judging import Judge
+from funnelwatch.agents.engine.metrics import Metrics
+from funnelwatch.agents.engine.outbox import Outbox
+from funnelwatch.agents.engine.shards import Shards
+from funnelwatch.agents.publisher import partition_of
+from funnelwatch.schemas.events import Kind
+
+FOLD_FAILURES_IN_A_ROW_MAX: Final = 1_000
+"""So many without one event applied are a fault of the program, not of events: rather stop than refuse all of them."""
+
+log = logging.getLogger(__name__)
+
+
+class FoldFaultError(RuntimeError):
+    """Every event makes the fold raise."""
+
+
+class FoldAgents:
+    """Folds chunks of all kinds.
+
+    Args:
+        tables: Of each kind.
+        folds: Of each kind.
+        shards: The cells of what is ours.
+        outbox: Dead letters, links, forwarded events.
+        judge: What is too old or too far ahead.
+        metrics: Counts.
+        partitions: How many partitions everything that is keyed by an entity has.
+        now_us: The system clock.
+    """
+
+    def __init__(
+        self,
+        *,
+        tables: Mapping[Kind, EntityTable],
+        folds: Mapping[Kind, EntityFold],
+        shards: Shards,
+        outbox: Outbox,
+        judge: Judge,
+        metrics: Metrics,
+        partitions: int,
+        now_us: Callable[[], int],
+    ) -> None:
+        self._tables = tables
+        self._folds = folds
+        self._shards = shards
+        self._outbox = outbox
+        self._judge = judge
+        self._metrics = metrics
+        self._partitions = partitions
+        self._now_us = now_us
+        self._failures_in_a_row = 0
+
+    async def fold_events(self, kind: Kind, records: Sequence[Record]) -> None:
+        """Fold a chunk of one partition of an input topic.
+
+        Raises:
+            PartitionLost: The partition is not ours: its owner gets the chunk.
+        """
+        started = monotonic()
+        groups, refused = read_events(kind, records, self._judge.limits(self._now_us()))
+        tally = Tally(refused=refused)
+        topic = records[-1].topic
+        strays = await self._fold(kind, groups, tally, records[-1])
+        if strays:
+            await self._outbox.forward(topic, strays)
+            self._metrics.count_forwarded(topic, len(strays))
+        await self._refuse(tally)
+        self._metrics.count_events(topic, tally.applied, tally.unchanged, _reasons(tally.refused))
+        self._metrics.chunk_seconds.observe(monotonic() - started)
+
+    async def fold_links(self, records: Sequence[Record]) -> None:
+        """Fold a chunk of one partition of the links topic.
+
+        Raises:
+            PartitionLost: As `fold_events`.
+        """
+        by_kind, refused = read_links(records)
+        tally = Tally(refused=refused)
+        for kind, groups in by_kind.items():
+            strays = await self._fold(kind, groups, tally, records[-1])
+            await self._outbox.forward(records[-1].topic, strays)
+        await self._refuse(tally)
+        self._metrics.count_links(tally.applied, tally.unchanged, _reasons(tally.refused))
+
+    async def _fold(self, kind: Kind, groups: Groups, tally: Tally, last: Record) -> list[Item]:
+        """Fold items of one kind and send what follows from it; what belongs into another partition is given back."""
+        table, partition = self._tables[kind], last.partition
+        shard = self._shards.get(kind, partition)
+        keys = [subject.encode() for subject in groups]
+        rows = table.get_many(partition, keys) if keys else []
+        seen_before = _seen_before(table, partition)
+        changes: dict[bytes, Change] = {}
+        strays: list[Item] = []
+        for (subject, items), key, row in zip(groups.items(), keys, rows, strict=True):
+            if row is None and partition_of(subject, self._partitions) != partition:
+                strays += items
+                continue
+            changes[key] = self._folds[kind].apply(subject, row, items, tally, seen_before)
+        writes = {key: change.row for key, change in changes.items() if change.row is not None}
+        table.write(partition, writes, source=(last.topic, last.offset))
+        for change in changes.values():
+            if change.after is not None:
+                shard.cells.add(change.before, change.after)
+                shard.cells.see(change.newest)
+        # Nothing above this line awaits: nobody sees half of a chunk.
+        await table.send(partition, writes)
+        await self._outbox.send_links(link for change in changes.values() for link in change.links)
+        return strays
+
+    async def _refuse(self, tally: Tally) -> None:
+        for one in tally.refused:
+            if one.refusal.reason == FOLD_FAILED:
+                place = (one.record.topic, one.record.partition, one.record.offset)
+                log.error("The fold failed at %s[%s] offset %s: %s", *place, one.refusal.detail)
+        self._watch_faults(tally)
+        await self._outbox.send_dead_letters(tally.refused)
+
+    def _watch_faults(self, tally: Tally) -> None:
+        failures = sum(one.refusal.reason == FOLD_FAILED for one in tally.refused)
+        self._failures_in_a_row = 0 if tally.applied else self._failures_in_a_row + failures
+        if self._failures_in_a_row > FOLD_FAILURES_IN_A_ROW_MAX:
+            raise FoldFaultError(f"the fold raised for {self._failures_in_a_row} events in a row")
+
+
+def _seen_before(table: EntityTable, partition: int) -> Callable[[Record], bool]:
+    return lambda record: table.may_be_redelivered(partition, record.topic, record.offset)
+
+
+def _reasons(refused: Sequence[RefusedItem]) -> list[str]:
+    return [one.refusal.reason for one in refused]

@@ -1,0 +1,117 @@
+"""What a worker says about itself. Process-local, from 0 at every start: figures about sales come from the board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from funnelwatch import __version__
+
+AGE_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86400)
+CHUNK_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+RECOVERY_BUCKETS: Final = (0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+
+Lags = Callable[[], dict[tuple[str, int], int]]
+
+
+class _LagCollector:
+    """Asks for the lag when it is scraped."""
+
+    def __init__(self, lags: Lags) -> None:
+        self._lags = lags
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "funnelwatch_consumer_lag_records",
+            "Records between the committed offset and the end of the partition. Rising: add workers.",
+            labels=("topic", "partition"),
+        )
+        for (topic, partition), lag in sorted(self._lags().items()):
+            family.add_metric((topic, str(partition)), lag)
+        yield family
+
+
+class Metrics:
+    """Operational metrics of one worker."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._events = Counter(
+            "funnelwatch_events",
+            "Events read, by what became of them: applied, unchanged (a repeat, or nothing new in it), refused.",
+            ("topic", "result"),
+            registry=self.registry,
+        )
+        self._refused = Counter(
+            "funnelwatch_refused",
+            "Events that went to the dead letters, by reason. Look at what was sent: kafka header dlq_detail.",
+            ("reason",),
+            registry=self.registry,
+        )
+        self._links = Counter(
+            "funnelwatch_links", "Facts read that one entity tells another.", ("result",), registry=self.registry
+        )
+        self._forwarded = Counter(
+            "funnelwatch_forwarded",
+            "Events moved to the partition of their subject: their publisher's partitioner is not murmur2.",
+            ("topic",),
+            registry=self.registry,
+        )
+        self._age = Histogram(
+            "funnelwatch_event_age_seconds",
+            "Newest event of a publication: from its time until its figure was visible.",
+            buckets=AGE_BUCKETS,
+            registry=self.registry,
+        )
+        self.chunk_seconds = Histogram(
+            "funnelwatch_chunk_seconds", "Time to fold one chunk.", buckets=CHUNK_BUCKETS, registry=self.registry
+        )
+        self.recovery_seconds = Histogram(
+            "funnelwatch_recovery_seconds",
+            "From an assignment of partitions until they are folded again.",
+            buckets=RECOVERY_BUCKETS,
+            registry=self.registry,
+        )
+        self.rebalances = Counter("funnelwatch_rebalances", "Assignments of partitions.", registry=self.registry)
+        build = Gauge("funnelwatch_build_info", "Always 1.", ("version", "process"), registry=self.registry)
+        build.labels(__version__, "worker").set(1)
+        self._newest_visible = 0
+
+    def watch_lag(self, lags: Lags) -> None:
+        """Expose what ``lags`` says at every scrape."""
+        self.registry.register(_LagCollector(lags))
+
+    def count_events(self, topic: str, applied: int, unchanged: int, reasons: list[str]) -> None:
+        """Count what became of a chunk's events."""
+        self._events.labels(topic, "applied").inc(applied)
+        self._events.labels(topic, "unchanged").inc(unchanged)
+        self._events.labels(topic, "refused").inc(len(reasons))
+        for reason in reasons:
+            self._refused.labels(reason).inc()
+
+    def count_links(self, applied: int, unchanged: int, reasons: list[str]) -> None:
+        """Count what became of a chunk's links."""
+        self._links.labels("applied").inc(applied)
+        self._links.labels("unchanged").inc(unchanged)
+        self._links.labels("refused").inc(len(reasons))
+        for reason in reasons:
+            self._refused.labels(reason).inc()
+
+    def count_forwarded(self, topic: str, events: int) -> None:
+        """Count events that were sent on to their own partition."""
+        self._forwarded.labels(topic).inc(events)
+
+    def became_visible(self, newest_us: int | None, visible_us: int) -> None:
+        """A publication is in Redis whose newest event happened at ``newest_us``."""
+        if newest_us is not None and newest_us > self._newest_visible:
+            self._newest_visible = newest_us
+            self._age.observe(max(0, visible_us - newest_us) / 1_000_000)
+
+    def page(self) -> bytes:
+        """The exposition in Prometheus' text format."""
+        return generate_latest(self.registry)

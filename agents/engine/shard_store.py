@@ -1,0 +1,151 @@
+"""A shard in Redis: fenced writes, each announced. The board reads what is written here.
+
+Keys, with P the configured prefix: ``{P:kind:partition}:owner`` = ``epoch:worker``; ``…:cells``, a hash of encoded
+cells to encoded values; ``…:meta``, a hash with ``seq`` (+1 with every accepted write or swap), ``watermark_us`` (time
+of the newest event, empty if none), ``updated_us`` (everything read until this system time is in), ``epoch``,
+``fingerprint`` and ``worker``.
+
+Every accepted call also publishes on ``P:changes`` a MessagePack array [kind, partition, seq, op, payload]: ``set``
+with [field, value, …] (an empty value: removed), ``reload`` with nil after a swap, ``beat`` with [watermark_us or nil,
+updated_us]. A reader that misses a ``seq`` reads the hash and ``meta`` again, together.
+
+Nobody increments a figure, so a retry is harmless, and Redis may be flushed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from importlib import resources
+from typing import Any, Final
+
+import msgspec
+
+from funnelwatch.agents.engine.shards import Shard
+from funnelwatch.schemas.events import Kind
+from funnelwatch.streams.cells import Cell, CellValue, encode
+
+FIELDS_PER_CALL: Final = 1_000
+STAGED_SECONDS_MAX: Final = 600
+"""A staged copy whose worker died goes away by itself."""
+_REMOVED: Final = b""
+_pack: Final = msgspec.msgpack.Encoder().encode
+_ARRAY_OF_5: Final = b"\x95"
+
+
+class Answer(StrEnum):
+    """What a fenced script says."""
+
+    OK = "ok"
+    TAKEN = "taken"
+    KEPT = "kept"
+    LOST = "lost"
+    """Nobody or somebody older owns it: claim again, and publish everything."""
+    FENCED = "fenced"
+    """Somebody newer owns it: Kafka will tell us soon."""
+
+
+def shard_key(prefix: str, kind: Kind, partition: int, what: str) -> str:
+    """A key of one shard; the braces keep a shard's keys on one node of a cluster."""
+    return f"{{{prefix}:{kind.value}:{partition}}}:{what}"
+
+
+def changes_channel(prefix: str) -> str:
+    """The channel on which every accepted call is announced."""
+    return f"{prefix}:changes"
+
+
+class ShardStore:
+    """Redis, as far as a worker writes to it.
+
+    Args:
+        redis: An asynchronous client that answers bytes.
+        prefix: In front of all keys.
+        worker: This process' own name.
+        fingerprint: Of the settings that fix what a cell means.
+    """
+
+    def __init__(self, redis: Any, prefix: str, worker: str, fingerprint: str) -> None:
+        self._redis = redis
+        self._prefix = prefix
+        self._worker = worker
+        self._fingerprint = fingerprint
+        self._claim, self._write, self._swap, self._beat = (
+            redis.register_script(_script(name)) for name in ("claim", "write", "swap", "beat")
+        )
+
+    def token(self, shard: Shard) -> bytes:
+        """What the owner key says while the shard is ours."""
+        return f"{shard.epoch}:{self._worker}".encode()
+
+    async def run_id(self) -> str:
+        """Changes when Redis restarts."""
+        return str((await self._redis.info("server"))["run_id"])
+
+    async def owners(self, shards: Sequence[Shard]) -> list[bytes | None]:
+        """What the owner keys say."""
+        if not shards:
+            return []
+        found: list[bytes | None] = await self._redis.mget([self._key(shard, "owner") for shard in shards])
+        return found
+
+    async def claim(self, shard: Shard) -> Answer:
+        """Become the owner: `Answer.TAKEN`, `Answer.KEPT` or `Answer.FENCED`."""
+        return await self._call(self._claim, shard, updated_us=0, op="claim", payload=None)
+
+    async def write(self, shard: Shard, changes: Mapping[Cell, CellValue | None], updated_us: int) -> Answer:
+        """Set cells to absolute values; None removes one. At most `FIELDS_PER_CALL` of them."""
+        flat: list[bytes] = []
+        for cell, value in changes.items():
+            flat += (encode(cell), _REMOVED if value is None else encode(value))
+        return await self._call(self._write, shard, updated_us=updated_us, op="set", payload=flat, more=flat)
+
+    async def stage(self, shard: Shard, cells: Sequence[tuple[Cell, CellValue]]) -> None:
+        """Add cells to the copy that `swap` will put in place."""
+        staged = self._staged(shard)
+        await self._redis.hset(staged, mapping={encode(cell): encode(value) for cell, value in cells})
+        await self._redis.expire(staged, STAGED_SECONDS_MAX)
+
+    async def unstage(self, shard: Shard) -> None:
+        """Begin a new copy."""
+        await self._redis.delete(self._staged(shard))
+
+    async def swap(self, shard: Shard, updated_us: int) -> Answer:
+        """Put the staged copy in place of all the shard said before."""
+        return await self._call(self._swap, shard, updated_us=updated_us, op="reload", payload=None)
+
+    async def beat(self, shard: Shard, updated_us: int) -> Answer:
+        """Say that everything read until ``updated_us`` is in."""
+        payload = [shard.cells.newest, updated_us]
+        return await self._call(self._beat, shard, updated_us=updated_us, op="beat", payload=payload)
+
+    async def _call(
+        self, script: Any, shard: Shard, *, updated_us: int, op: str, payload: Any, more: Sequence[bytes] = ()
+    ) -> Answer:
+        newest = shard.cells.newest
+        answer: bytes = await script(
+            keys=[self._key(shard, what) for what in ("owner", "cells", "meta")] + [self._staged(shard)],
+            args=[
+                self.token(shard),
+                self._fingerprint,
+                self._worker,
+                "" if newest is None else newest,
+                updated_us,
+                changes_channel(self._prefix),
+                _ARRAY_OF_5 + _pack(shard.kind.value) + _pack(shard.partition),
+                _pack(op) + _pack(payload),
+                *more,
+            ],
+        )
+        return Answer(answer.decode())
+
+    def _key(self, shard: Shard, what: str) -> str:
+        return shard_key(self._prefix, shard.kind, shard.partition, what)
+
+    def _staged(self, shard: Shard) -> str:
+        return self._key(shard, f"staged:{self._worker}")
+
+
+def _script(name: str) -> str:
+    lua = resources.files("funnelwatch.agents.engine") / "lua"
+    return (lua / "common.lua").read_text() + (lua / f"{name}.lua").read_text()

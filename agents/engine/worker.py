@@ -1,0 +1,161 @@
+"""The worker process: starts everything, stops it in order, and says in one sentence what prevents it."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import gc
+import logging
+import signal
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import redis.asyncio
+from aiokafka.errors import KafkaError
+
+from funnelwatch.agents import topics
+from funnelwatch.agents.connections import kafka_trouble, redis_client
+from funnelwatch.agents.engine import application, chunk_transport, entity_table
+from funnelwatch.agents.engine.application import Worker
+from funnelwatch.agents.engine.forgetting import Forgetting
+from funnelwatch.agents.engine.publisher import Publisher
+from funnelwatch.agents.engine.server import OperationsServer
+from funnelwatch.agents.engine.shard_store import ShardStore
+from funnelwatch.agents.errors import OperationError
+from funnelwatch.schemas.settings import FOLD_VERSION, Secrets, Settings
+
+STOP_SECONDS_MAX: Final = 20.0
+_LOCK_NAME: Final = "worker.lock"
+_LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_QUIET: Final = ("aiokafka", "faust", "mode", "rocksdict", "kafka")
+
+Task = asyncio.Task[None]
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: Settings, secrets: Secrets) -> int:
+    """Fold events until SIGTERM or SIGINT; the process' exit code.
+
+    Raises:
+        OperationError: The worker cannot run: a port or data directory in use, unfit topics, Kafka away.
+    """
+    set_up_logging()
+    gc.set_threshold(100_000, 50, 100)  # a chunk makes thousands of short-lived tuples and no cycles
+    with own_directory(Path(settings.worker.data_dir)):
+        return asyncio.run(serve(settings, secrets))
+
+
+def set_up_logging() -> None:
+    """Everything to stderr. Faust's own chatter only from warnings on."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=_LOG_FORMAT, force=True)
+    logging.disable(logging.DEBUG)  # their debug calls build records even when nobody reads them: 30 % of the time
+    for name in (*_QUIET, *(module.__name__ for module in (application, chunk_transport, entity_table))):
+        logging.getLogger(name).setLevel(logging.WARNING)  # ours: Faust logs under the module of a class
+
+
+@contextmanager
+def own_directory(directory: Path) -> Iterator[None]:
+    """Make the data directory and hold it for this process.
+
+    Raises:
+        OperationError: Another worker has it, or it cannot be written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = (directory / _LOCK_NAME).open("w")
+    except OSError as error:
+        raise OperationError(f"The data directory {directory} cannot be used: {error.strerror}.") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise OperationError(
+                f"The data directory {directory} belongs to a running worker: give each its own worker.data_dir."
+            ) from error
+        _note_other_versions(directory)
+        yield
+
+
+def _note_other_versions(directory: Path) -> None:
+    others = sorted(path.name for path in directory.glob("v*") if path.is_dir() and path.name != f"v{FOLD_VERSION}")
+    if others:
+        log.warning(
+            "%s has rows of another fold version (%s); this is v%s, which reads the topics from their beginning. "
+            "Remove the old ones when you do not go back.",
+            directory,
+            ", ".join(others),
+            FOLD_VERSION,
+        )
+
+
+async def serve(settings: Settings, secrets: Secrets) -> int:
+    """Run until a signal. Raises what `run` raises."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    created = await topics.ensure(settings, secrets)
+    if created:
+        log.info("Created topics: %s", ", ".join(created))
+    worker = Worker(settings, secrets)
+    client = redis.asyncio.Redis(**redis_client(settings, secrets))
+    store = ShardStore(client, settings.redis.prefix, uuid.uuid4().hex[:12], settings.fingerprint)
+    publisher = Publisher(worker.shards, store, worker.metrics, worker.app.die)
+    server = OperationsServer(
+        settings.worker.host, settings.worker.port, worker.metrics, lambda: _unready(worker, publisher)
+    )
+    await server.start()
+    try:
+        await _start(worker, stop)
+        publishing = asyncio.create_task(publisher.run())
+        forgetting = asyncio.create_task(Forgetting(worker).run())
+        if not stop.is_set():
+            log.info("Ready. Metrics on http://%s:%s/metrics", settings.worker.host, settings.worker.port)
+            await stop.wait()
+        log.info("Stopping in order.")
+        await _stop(worker, forgetting, publishing, publisher)
+    finally:
+        await server.stop()
+        await client.aclose()
+    return 0
+
+
+async def _start(worker: Worker, stop: asyncio.Event) -> None:
+    starting = asyncio.create_task(worker.app.start())
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not starting.done():
+        starting.cancel()
+        with suppress(asyncio.CancelledError):
+            await starting
+        return
+    try:
+        starting.result()
+    except (KafkaError, OSError) as error:
+        raise kafka_trouble(worker.settings, error) from error
+
+
+async def _stop(worker: Worker, forgetting: Task, publishing: Task, publisher: Publisher) -> None:
+    worker.app.is_stopping = True
+    forgetting.cancel()
+    await asyncio.gather(forgetting, return_exceptions=True)
+    try:
+        await asyncio.wait_for(worker.app.stop(), STOP_SECONDS_MAX)
+    except TimeoutError:
+        log.warning("Not stopped within %s s; what was not committed is read again.", STOP_SECONDS_MAX)
+    publishing.cancel()
+    await asyncio.gather(publishing, return_exceptions=True)
+    with suppress(redis.RedisError, OSError):
+        await publisher.publish()
+
+
+def _unready(worker: Worker, publisher: Publisher) -> str:
+    app = worker.app
+    if not app.started or app.rebalancing or app.in_recovery or not app.tables.actives_ready:
+        return "waiting for partitions or their recovery"
+    return "" if publisher.is_connected else "Redis does not answer"

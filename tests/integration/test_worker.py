@@ -1,0 +1,57 @@
+"""The worker on a real Kafka and a real Redis: what it publishes is what the pure path computes."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+import redis
+from support.worker_process import WorkerProcess, differences, expected, floor_events, publish, published, wait_until
+
+from funnelwatch.agents import topics
+from funnelwatch.schemas.settings import Secrets
+from funnelwatch.streams.simulator import demo_settings
+
+pytestmark = pytest.mark.integration
+REPS = 10
+
+
+@pytest.fixture
+def installation(settings):
+    """The demo's organisation on the shared servers; figures age by the events."""
+    return msgspec.structs.replace(
+        demo_settings(), clock="event", kafka=settings.kafka, redis=settings.redis, worker=settings.worker
+    )
+
+
+@pytest.fixture
+def client(redis_server):
+    with redis.Redis(port=redis_server.port) as client:
+        yield client
+
+
+@pytest.fixture
+def worker(installation):
+    process = WorkerProcess(installation)
+    yield process
+    if process.is_alive():
+        process.kill()
+
+
+@pytest.mark.parametrize("delivery", ["chunk", "stock"])
+async def test_events_of_all_kinds_become_the_cells_that_the_pure_path_has(installation, client, delivery):
+    settings = msgspec.structs.replace(
+        installation, worker=msgspec.structs.replace(installation.worker, delivery=delivery)
+    )
+    events = floor_events(1, settings, days=3, reps=REPS)
+    await topics.ensure(settings, Secrets())
+    await publish(settings, events)
+    worker = WorkerProcess(settings).start()
+    try:
+        wait_until(lambda: sum(worker.counters().values()) >= len(events), 60, "everything read")
+        wanted = expected(settings, [(event.kind, event.value) for event in events])
+        wait_until(lambda: not differences(wanted, published(settings, client)), 10, "everything published")
+
+        assert worker.counters() == {"applied": len(events), "unchanged": 0, "refused": 0}
+    finally:
+        code = worker.stop()
+    assert code == 0
