@@ -11,23 +11,20 @@ import msgspec
 from funnelwatch.schemas.document import Document, Figures, Funnel, LeadFigures, Leak, Outreach, Recording, Sales
 from funnelwatch.schemas.settings import Settings
 from funnelwatch.streams import merging, windows
-from funnelwatch.streams.cells import LEAD_PIPELINE, Measure, OpenDeal, RepRecord, Sums
+from funnelwatch.streams.cells import LEAD_PIPELINE, Measure, OpenDeal, RepRecord
 from funnelwatch.streams.kpis import conversion, funnel, outreach, sales
 from funnelwatch.streams.kpis.coaching import Heard, Shelf, coaching
-from funnelwatch.streams.kpis.figures import figures
-from funnelwatch.streams.kpis.flow import ended_bins
-from funnelwatch.streams.kpis.parts import SECOND_US, Index, bins_of, money_of
+from funnelwatch.streams.kpis.parts import SECOND_US, Index, money_of
 from funnelwatch.streams.rates import Exchange
+from funnelwatch.streams.recall import ByDay, Key, Recall
 from funnelwatch.streams.subjects import Subject, Subjects
 from funnelwatch.streams.table import Table
-from funnelwatch.streams.windows import HistoryMonth, Windows
+from funnelwatch.streams.windows import Windows
 from funnelwatch.streams.workdays import longest_day_us
 
 SHOWN_WINDOWS: Final = (*windows.MINUTE_WINDOWS, *windows.DAY_WINDOWS)
 CONVERSION_WINDOWS: Final = ("7d", "30d", "90d", "mtd")
 OUTREACH_WINDOWS: Final = ("today", "wtd", "30d")
-MONTHS_KEPT: Final = 10_000
-"""How many past months' figures are remembered (each some 10 kB); then the memory starts afresh."""
 
 LEAD_MEASURES: Final[tuple[Measure, ...]] = (
     ("lead", "created"),
@@ -69,7 +66,7 @@ class Documents:
         self._windows: Windows | None = None
         self._peers: dict[tuple[str, str], dict[str, LeadFigures]] = {}
         self._peers_of = (-1, -1)
-        self._months: dict[tuple[str, str, HistoryMonth], tuple[int, Figures]] = {}
+        self._recall = Recall(table, self._exchange)
 
     def rep(self, rep: str, now: int) -> Document:
         """The document of a rep at an instant (µs).
@@ -106,71 +103,57 @@ class Documents:
 
     def _document(self, subject: Subject, now: int) -> Document:
         spans = self._windows_at(now)
-        level, name = subject.level, subject.id
-        sums = merging.window_sums(self._table, level, name, spans)
-        indexes = {window: Index(merged) for window, merged in sums.items()}
-        shown = {window: figures(indexes[window], self._exchange) for window in SHOWN_WINDOWS}
+        key = (subject.level, subject.id)
+        by_day = self._recall.by_day(key, spans)
+        by_minute = merging.over_minutes(self._table.minutes(*key), spans.minutes)
+        shown = {name: self._recall.figures(index) for name, index in by_minute.items()} | by_day.figures
         return Document(
-            level=level,
-            id=name,
+            level=subject.level,
+            id=subject.id,
             name=subject.name,
             team=subject.team,
             manager=subject.manager,
             active=subject.active,
             as_of=self._calendar.text(now),
             windows=shown,
-            months=self._history(subject, spans, shown),
-            sales=self._sales(subject, spans, indexes),
-            funnel=self._funnel(subject, spans, indexes),
+            months=self._history(key, spans, by_day),
+            sales=self._sales(subject, spans, by_day),
+            funnel=self._funnel(subject, spans, by_day),
             conversion={window: self._leak(subject, window, shown[window].leads) for window in CONVERSION_WINDOWS},
             outreach=self._outreach(subject, spans, shown),
             coaching=self._coaching(subject, now),
         )
 
-    def _history(self, subject: Subject, spans: Windows, shown: dict[str, Figures]) -> dict[str, Figures]:
-        known = {spans.days[window]: shown[window] for window in ("mtd", "prev_month")}
+    def _history(self, key: Key, spans: Windows, by_day: ByDay) -> dict[str, Figures]:
+        """The months; the present one is mostly ``mtd``, unless the retention begins within it."""
         months: dict[str, Figures] = {}
+        book = self._table.days(*key)
         for month in spans.months:
-            sums = self._month_sums(subject, month)
-            if sums:
-                months[month.label] = known.get(month.days) or self._month_figures(subject, month, sums)
+            if month.days == spans.days["mtd"]:
+                found = (
+                    by_day.figures["mtd"]
+                    if any(day in book for day in range(month.days.first, spans.today + 1))
+                    else None
+                )
+            else:
+                found = self._recall.month(key, month.days)
+            if found is not None:
+                months[month.label] = found
         return months
 
-    def _month_sums(self, subject: Subject, month: HistoryMonth) -> Sums:
-        """The sums of the month's days that are kept and have come: mostly all it has."""
-        first, last = month.days
-        days = self._table.days(subject.level, subject.id)
-        start, following = self._calendar.month_start(first), self._calendar.next_month_start(first)
-        if any(day in days for day in (*range(start, first), *range(last + 1, following))):
-            return merging.over_days(days, month.days)
-        return self._table.months(subject.level, subject.id).get(start, {})
-
-    def _month_figures(self, subject: Subject, month: HistoryMonth, sums: Sums) -> Figures:
-        key = (subject.level, subject.id, month)
-        revision = self._table.month_revision(subject.level, subject.id, self._calendar.month_start(month.days.first))
-        kept = self._months.get(key)
-        if kept is not None and kept[0] == revision:
-            return kept[1]
-        if len(self._months) >= MONTHS_KEPT:
-            self._months.clear()
-        result = figures(Index(sums), self._exchange)
-        self._months[key] = (revision, result)
-        return result
-
-    def _sales(self, subject: Subject, spans: Windows, indexes: dict[str, Index]) -> Sales:
+    def _sales(self, subject: Subject, spans: Windows, by_day: ByDay) -> Sales:
         month = spans.days["mtd"].first
         start = self._calendar.day_start(month)
         end = self._calendar.day_start(self._calendar.next_month_start(month))
-        before = merging.like_for_like(self._table, subject.level, subject.id, spans.previous, self._calendar)
         return sales.sales(
             month=self._calendar.month_label(month),
             elapsed=sales.Elapsed(
                 subject.calendar.working_us(start, spans.now), subject.calendar.working_us(start, end)
             ),
             quota=self._quota(subject, month),
-            mtd=sales.Closed.of(indexes["mtd"], self._exchange),
-            prev_mtd=sales.Closed.of(Index(before), self._exchange),
-            prev_month=sales.Closed.of(indexes["prev_month"], self._exchange),
+            mtd=by_day.mtd,
+            prev_mtd=self._recall.closed_until((subject.level, subject.id), spans),
+            prev_month=by_day.prev_month,
         )
 
     def _quota(self, subject: Subject, month: int) -> sales.Quota:
@@ -189,12 +172,11 @@ class Documents:
                 counts.append(count)
         return sales.Quota(units, sum(counts) if counts else None)
 
-    def _funnel(self, subject: Subject, spans: Windows, indexes: dict[str, Index]) -> Funnel:
+    def _funnel(self, subject: Subject, spans: Windows, by_day: ByDay) -> Funnel:
         view = funnel.View(self._plan, self._calendar, self._exchange, spans.now, spans.today)
         deals = list(self._deals(subject.holders))
         leads = (lead for rep in subject.holders for lead in self._table.open_leads(rep).values())
         standing, leads_standing = funnel.standing_deals(deals, view), funnel.standing_leads(leads, view)
-        ended = ended_bins(indexes["30d"])
         amounts = funnel.open_worth(standing).amounts(self._exchange, spans.today)
         last = max((at for rep in subject.holders if (at := self._table.last_advance(rep)) is not None), default=None)
         since = funnel.idle_since(last, deals)
@@ -202,17 +184,12 @@ class Documents:
             open_deals=len(deals),
             open_amount=money_of(amounts),
             overdue_deals=sum(stage.overdue for stage in standing.values()),
-            pipelines=funnel.pipelines(standing, ended, view),
-            leads=funnel.pipeline(LEAD_PIPELINE, funnel.LEAD_STATES, leads_standing, ended, view),
+            pipelines=funnel.pipelines(standing, by_day.ended_30d, view),
+            leads=funnel.pipeline(LEAD_PIPELINE, funnel.LEAD_STATES, leads_standing, by_day.ended_30d, view),
             last_advance=None if last is None else self._calendar.text(last),
             idle_seconds=0.0 if since is None else subject.calendar.working_us(since, spans.now) / SECOND_US,
             idle_wall_seconds=0.0 if since is None else max(0, spans.now - since) / SECOND_US,
-            velocity=funnel.velocity(
-                amounts,
-                sales.Closed.of(indexes["90d"], self._exchange),
-                bins_of(indexes["90d"].of("cycle")),
-                self._working_day_us,
-            ),
+            velocity=funnel.velocity(amounts, by_day.closed_90d, by_day.cycle_90d, self._working_day_us),
         )
 
     def _deals(self, reps: Iterable[str]) -> Iterator[tuple[str, OpenDeal]]:

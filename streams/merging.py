@@ -1,32 +1,20 @@
-"""The sums of each window, added up from days and minutes."""
+"""Sums of several days or minutes added up."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from funnelwatch.streams.calendar import MINUTE_US, Calendar
 from funnelwatch.streams.cells import CLOSE_MEASURES, Measure, Sums
-from funnelwatch.streams.table import Table
-from funnelwatch.streams.windows import DaySpan, LikeForLike, MinuteSpan, Windows
+from funnelwatch.streams.kpis.parts import Index
+from funnelwatch.streams.windows import DaySpan, LikeForLike, MinuteSpan
 
 
-def window_sums(table: Table, level: str, subject: str, windows: Windows) -> dict[str, Sums]:
-    """The merged sums of every window of the document but ``prev_mtd``."""
-    days = table.days(level, subject)
-    until_today = {name: span for name, span in windows.days.items() if span.last == windows.today}
-    sums = backwards(days, until_today, windows.today)
-    for name, span in windows.days.items():
-        if name not in until_today:
-            sums[name] = over_days(days, span)
-    sums.update(over_minutes(table.minutes(level, subject), windows.minutes))
-    return sums
-
-
-def backwards(days: Mapping[int, Sums], spans: Mapping[str, DaySpan], today: int) -> dict[str, Sums]:
-    """Sums of spans that end today, in one walk back from it."""
+def backwards(days: Mapping[int, Sums], spans: Mapping[str, DaySpan], last: int) -> dict[str, Sums]:
+    """Sums from each span's first day to ``last``, in one walk back from it."""
     found: dict[str, Sums] = {}
     running: Sums = {}
-    day = today
+    day = last
     for name, span in sorted(spans.items(), key=lambda item: item[1].first, reverse=True):
         while day >= span.first:
             if day in days:
@@ -39,38 +27,43 @@ def backwards(days: Mapping[int, Sums], spans: Mapping[str, DaySpan], today: int
 def over_days(days: Mapping[int, Sums], span: DaySpan) -> Sums:
     """The sums of some days."""
     result: Sums = {}
-    if len(days) < span.last - span.first:
-        for day, sums in days.items():
-            if span.first <= day <= span.last:
-                take(result, sums)
-        return result
     for day in range(span.first, span.last + 1):
         if day in days:
             take(result, days[day])
     return result
 
 
-def over_minutes(minutes: Mapping[int, Sums], spans: Mapping[str, MinuteSpan]) -> dict[str, Sums]:
+def over_minutes(minutes: Mapping[int, Sums], spans: Mapping[str, MinuteSpan]) -> dict[str, Index]:
     """The sums of some windows of minutes."""
-    found: dict[str, Sums] = {name: {} for name in spans}
+    found = {name: Index() for name in spans}
     for minute, sums in minutes.items():
         for name, span in spans.items():
             if span.after < minute <= span.last:
-                take(found[name], sums)
+                found[name].add(sums)
     return found
 
 
-def like_for_like(table: Table, level: str, subject: str, period: LikeForLike, calendar: Calendar) -> Sums:
-    """The closes of the previous month up to the minute of the cutoff: whole days, then the minutes of its day."""
+def split(period: LikeForLike, calendar: Calendar) -> tuple[DaySpan, MinuteSpan]:
+    """``prev_mtd`` as whole days, and the minutes of the cutoff's own day up to the cutoff."""
     last = period.cutoff // MINUTE_US
     day = calendar.day_of_minute(last)
-    whole = over_days(table.days(level, subject), DaySpan(period.month.first, day - 1))
-    result = {measure: amount for measure, amount in whole.items() if measure[0] in CLOSE_MEASURES}
-    minutes = table.closes(level, subject)
-    for minute in range(calendar.day_start(day) // MINUTE_US, last + 1):
-        if minute in minutes:
-            take(result, minutes[minute])
+    return DaySpan(period.month.first, day - 1), MinuteSpan(calendar.day_start(day) // MINUTE_US - 1, last)
+
+
+def closes_of(days: Mapping[int, Sums], span: DaySpan) -> Sums:
+    """What was closed on some days."""
+    result: Sums = {}
+    for day in range(span.first, span.last + 1):
+        if day in days:
+            take(result, {measure: amount for measure, amount in days[day].items() if measure[0] in CLOSE_MEASURES})
     return result
+
+
+def within(minutes: Mapping[int, Sums], span: MinuteSpan) -> Iterator[Sums]:
+    """The sums of the minutes of a span, one by one."""
+    if len(minutes) < span.last - span.after:
+        return (sums for minute, sums in minutes.items() if span.after < minute <= span.last)
+    return (minutes[minute] for minute in range(span.after + 1, span.last + 1) if minute in minutes)
 
 
 def take(into: Sums, sums: Mapping[Measure, int]) -> None:

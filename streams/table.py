@@ -32,6 +32,7 @@ from funnelwatch.streams.cells import (
     RepRecord,
     Sums,
 )
+from funnelwatch.streams.freshness import NEVER, Freshness
 from funnelwatch.streams.holdings import NO_DEALS, NO_LEADS, NO_RECORDINGS, Holdings
 from funnelwatch.streams.ledger import ORGANISATION, Ledger, difference, tagged
 from funnelwatch.streams.membership import Membership
@@ -64,7 +65,7 @@ class Table:
         self._listed: list[str] | None = None
         self._changed: set[str] = set()
         self._measures: dict[Measure, Measure] = {}
-        self._restated: dict[tuple[str, str, int], int] = {}
+        self._fresh: dict[tuple[str, str], Freshness] = {}
         self.revision = 0
         """Grows with every change, so that what was computed from the table can be kept until the next."""
 
@@ -127,13 +128,18 @@ class Table:
         self._days.add(rep, team, day, delta)
         month = self.calendar.month_start(day)
         self._months.add(rep, team, month, delta)
-        self._restate(month, rep, team)
+        self._touch(day, month, rep, team)
 
-    def _restate(self, month: int, rep: str, *teams: str) -> None:
-        self._restated[ORGANISATION, ORGANISATION, month] = self.revision
-        self._restated["rep", rep, month] = self.revision
-        for team in teams:
-            self._restated["team", team, month] = self.revision
+    def _touch(self, day: int, month: int, rep: str, *teams: str) -> None:
+        """Notes that a day of a rep, its teams and the organisation changed; of what became empty nothing is kept."""
+        for key in ((ORGANISATION, ORGANISATION), ("rep", rep), *(("team", team) for team in teams if team)):
+            if not self._days.book(*key):
+                self._fresh.pop(key, None)
+                continue
+            fresh = self._fresh.get(key)
+            if fresh is None:
+                fresh = self._fresh[key] = Freshness(day, self.revision)
+            fresh.touch(day, month, self.revision)
 
     def _put_advance(self, shard: Shard, held: dict[Cell, CellValue], cell: AdvanceCell, value: object) -> None:
         if held.get(cell) == value:
@@ -186,7 +192,7 @@ class Table:
                     if ledger is self._days:
                         month = self.calendar.month_start(day)
                         self._months.move(sums, month, before, after)
-                        self._restate(month, rep, before, after)
+                        self._touch(day, month, rep, before, after)
 
     def _count(self, rep: str, cells: int) -> None:
         """Keeps count of the cells that make a rep without a record one who is listed."""
@@ -249,9 +255,9 @@ class Table:
         """All measures by month (first day of it), over all its days."""
         return self._months.book(level, subject)
 
-    def month_revision(self, level: str, subject: str, month: int) -> int:
-        """The table's revision at which the sums of a month (first day) last changed; 0 if they never did."""
-        return self._restated.get((level, subject, month), 0)
+    def freshness(self, level: str, subject: str) -> Freshness:
+        """When the sums by day last changed."""
+        return self._fresh.get((level, subject), NEVER)
 
     def minutes(self, level: str, subject: str) -> Mapping[int, Sums]:
         """All measures by minute, as long as the shards keep them (`cells.FINE_MINUTES`)."""

@@ -3,65 +3,61 @@
 from __future__ import annotations
 
 from funnelwatch.schemas.document import Left, StageFlow
-from funnelwatch.streams.cells import LEAD_PIPELINE
-from funnelwatch.streams.kpis.parts import Entries, Index, durations
-
-STAGE_MEASURES = ("entered", "left", "work_us", "wall_us", "work", "wall")
+from funnelwatch.streams.cells import LEAD_PIPELINE, Measure
+from funnelwatch.streams.kpis.parts import Bins, Index, durations
 
 Flow = dict[str, dict[str, StageFlow]]
 
+_NO_BINS: dict[int, int] = {}
+
 
 class _Stage:
-    """What a period's sums say of one stage."""
+    """What a period's sums say of one stage, besides the bins."""
 
-    __slots__ = ("entered", "left", "wall", "wall_us", "work", "work_us")
+    __slots__ = ("entered", "left", "wall_us", "work_us")
 
     def __init__(self) -> None:
         self.entered = self.work_us = self.wall_us = 0
         self.left: dict[str, int] = {}
-        self.work: dict[int, int] = {}
-        self.wall: dict[int, int] = {}
-
-    def flow(self) -> StageFlow:
-        return StageFlow(
-            self.entered, Left(**self.left), durations(self.work, self.work_us), durations(self.wall, self.wall_us)
-        )
 
 
 def flows(index: Index) -> Flow:
     """Traffic by pipeline and stage, in order of names; `LEAD_PIPELINE` is the flow of leads."""
     stages: dict[tuple[str, str], _Stage] = {}
-    for name in STAGE_MEASURES:
-        if name in index:
-            _take(stages, name, index[name])
+    for measure, number in index.of("entered"):
+        _stage(stages, measure).entered = number
+    for measure, number in index.of("left"):
+        _stage(stages, measure).left[str(measure[3])] = number
+    for measure, us in index.of("work_us"):
+        _stage(stages, measure).work_us = us
+    for measure, us in index.of("wall_us"):
+        _stage(stages, measure).wall_us = us
     result: Flow = {}
-    for pipeline, stage in sorted(stages):
-        result.setdefault(pipeline, {})[stage] = stages[pipeline, stage].flow()
+    for pipeline, name in sorted(stages):
+        stage, bins = stages[pipeline, name], index.bins
+        result.setdefault(pipeline, {})[name] = StageFlow(
+            stage.entered,
+            Left(**stage.left),
+            durations(bins.get(("work", pipeline, name), _NO_BINS), stage.work_us),
+            durations(bins.get(("wall", pipeline, name), _NO_BINS), stage.wall_us),
+        )
     return result
 
 
 def split(flow: Flow) -> tuple[Flow, dict[str, StageFlow]]:
     """The flow of deals and that of leads."""
-    return {pipeline: stages for pipeline, stages in flow.items() if pipeline != LEAD_PIPELINE}, flow.get(
-        LEAD_PIPELINE, {}
-    )
+    leads = flow.pop(LEAD_PIPELINE, {})
+    return flow, leads
 
 
-def ended_bins(index: Index) -> dict[tuple[str, str], dict[int, int]]:
+def ended_bins(index: Index) -> dict[tuple[str, str], Bins]:
     """Ended sojourns by bin of working time, by (pipeline, stage)."""
-    stages: dict[tuple[str, str], _Stage] = {}
-    _take(stages, "work", index.of("work"))
-    return {key: stage.work for key, stage in stages.items()}
+    return {(pipeline, stage): bins for (name, pipeline, stage), bins in index.bins.items() if name == "work"}
 
 
-def _take(stages: dict[tuple[str, str], _Stage], name: str, entries: Entries) -> None:
-    by_bin = name in {"left", "work", "wall"}
-    for measure, amount in entries:
-        key = (str(measure[1]), str(measure[2]))
-        stage = stages.get(key)
-        if stage is None:
-            stage = stages[key] = _Stage()
-        if by_bin:
-            getattr(stage, name)[measure[3]] = amount
-        else:
-            setattr(stage, name, amount)
+def _stage(stages: dict[tuple[str, str], _Stage], measure: Measure) -> _Stage:
+    key: tuple[str, str] = measure[1:3]  # type: ignore[assignment]  # pipeline and stage are texts
+    stage = stages.get(key)
+    if stage is None:
+        stage = stages[key] = _Stage()
+    return stage

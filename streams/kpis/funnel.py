@@ -181,7 +181,7 @@ def velocity(open_deals: Mapping[str, Amount], closed: Closed, cycle: Bins, work
     """
     if not cycle or not working_day_us:
         return {}
-    median_days = quantiles(cycle, (0.5,))[0] * SECOND_US / working_day_us
+    median_days = quantiles(cycle, (0.5,))[1][0] * SECOND_US / working_day_us
     if not median_days:
         return {}
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from funnelwatch.schemas.document import Counted
+from funnelwatch.streams.cells import Measure
 from funnelwatch.streams.kpis.parts import Entries, Index, by_currency, counted
 from funnelwatch.streams.rates import Exchange
 
@@ -18,8 +19,8 @@ def lost_by(dimension: int, index: Index, exchange: Exchange | None) -> dict[str
     }
 
 
-def _groups(dimension: int, entries: Entries) -> dict[str, Entries]:
-    groups: dict[str, Entries] = {}
+def _groups(dimension: int, entries: Entries) -> dict[str, list[tuple[Measure, int]]]:
+    groups: dict[str, list[tuple[Measure, int]]] = {}
     for entry in entries:
         groups.setdefault(str(entry[0][dimension]), []).append(entry)
     return groups

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Mapping
+from itertools import accumulate
+from typing import Final, NamedTuple
 
 from funnelwatch.schemas.document import Counted, Durations, Money
 from funnelwatch.streams import money
@@ -13,11 +15,18 @@ from funnelwatch.streams.sketch import bin_seconds, rank
 
 SECOND_US = 1_000_000
 
-Entries = list[tuple[Measure, int]]
+Entries = Collection[tuple[Measure, int]]
 """Measures of one name with their sums."""
 
 Bins = Mapping[int, int]
 """Durations counted by bin (``streams.sketch``)."""
+
+BinsKey = tuple[str, str, str]
+
+BINNED: Final = frozenset({"work", "wall"})
+"""Measures of which there are so many that they are kept as bins from the start."""
+
+_EMPTY: Sums = {}
 
 CURRENCY = 2
 """Where the measures of what was closed have their currency."""
@@ -30,24 +39,51 @@ class Amount(NamedTuple):
     units: int = 0
 
 
-class Index(dict[str, Entries]):
-    """The sums of a period by the name of the measure."""
+class Index:
+    """The sums of a period by the name of the measure; the bins of sojourns by (name, pipeline, stage)."""
 
-    def __init__(self, sums: Sums) -> None:
-        for item in sums.items():
-            name = str(item[0][0])
-            if name in self:
-                self[name].append(item)
+    __slots__ = ("bins", "names")
+
+    def __init__(self, sums: Sums | None = None) -> None:
+        self.names: dict[str, Sums] = {}
+        self.bins: dict[BinsKey, dict[int, int]] = {}
+        if sums:
+            self.add(sums)
+
+    def add(self, sums: Mapping[Measure, int]) -> None:
+        """Adds the sums of one more period."""
+        names, bins = self.names, self.bins
+        for measure, amount in sums.items():
+            name: str = measure[0]  # type: ignore[assignment]  # the name is a text
+            if name in BINNED:
+                key: BinsKey = measure[:3]  # type: ignore[assignment]  # name, pipeline and stage are texts
+                number: int = measure[3]  # type: ignore[assignment]  # and bins are numbers
+                if key in bins:
+                    counts = bins[key]
+                    counts[number] = counts.get(number, 0) + amount
+                else:
+                    bins[key] = {number: amount}
+            elif name in names:
+                entries = names[name]
+                entries[measure] = entries.get(measure, 0) + amount
             else:
-                self[name] = [item]
+                names[name] = {measure: amount}
+
+    def plus(self, sums: Mapping[Measure, int]) -> Index:
+        """These and other sums together; this index stays what it is."""
+        result = Index()
+        result.names = {name: entries.copy() for name, entries in self.names.items()}
+        result.bins = {key: counts.copy() for key, counts in self.bins.items()}
+        result.add(sums)
+        return result
 
     def of(self, name: str) -> Entries:
-        """The entries of a name; none is an empty list."""
-        return self.get(name, [])
+        """The entries of a name; none is an empty collection."""
+        return self.names.get(name, _EMPTY).items()
 
     def total(self, name: str) -> int:
         """The sum over all dimensions."""
-        return sum(amount for _, amount in self.get(name, ()))
+        return sum(self.names.get(name, _EMPTY).values())
 
 
 def ratio(numerator: int, denominator: int) -> float | None:
@@ -61,10 +97,15 @@ def by_currency(counts: Entries, amounts: Entries, exchange: Exchange | None) ->
     With rates, the sum of each (rep, day, currency) is rounded; rep and day end each measure (`ledger.tagged`).
     """
     if exchange is None:
-        return amounts_of(
-            [(str(measure[CURRENCY]), count) for measure, count in counts],
-            [(str(measure[CURRENCY]), units) for measure, units in amounts],
-        )
+        worth: dict[str, int] = {}
+        for measure, units in amounts:
+            currency: str = measure[CURRENCY]  # type: ignore[assignment]  # a text
+            worth[currency] = worth.get(currency, 0) + units
+        deals: dict[str, int] = {}
+        for measure, count in counts:
+            currency = measure[CURRENCY]  # type: ignore[assignment]  # as above
+            deals[currency] = deals.get(currency, 0) + count
+        return {currency: Amount(count, worth.get(currency, 0)) for currency, count in deals.items()}
     numbers = [(exchange.convert(str(m[CURRENCY]), 0, int(m[-1]))[0], count) for m, count in counts]
     parts: dict[tuple[str, str, int], int] = {}
     for measure, units in amounts:
@@ -102,23 +143,15 @@ def bins_of(entries: Entries) -> dict[int, int]:
 
 def durations(bins: Bins, total_us: int) -> Durations:
     """Count, mean, median and 90 % quantile. The mean is exact, the quantiles are those of the bins."""
-    count = sum(bins.values())
-    if not count:
+    if not bins:
         return Durations(0, None, None, None)
-    median, p90 = quantiles(bins, (0.5, 0.9))
+    count, (median, p90) = quantiles(bins, (0.5, 0.9))
     return Durations(count, total_us / (count * SECOND_US), median, p90)
 
 
-def quantiles(bins: Bins, wanted: tuple[float, ...]) -> list[float]:
-    """Quantiles in rising order, in seconds, in one walk over the bins. There must be something in them."""
-    count = sum(bins.values())
-    ranks = [rank(quantile, count) for quantile in wanted]
-    found: list[float] = []
-    seen = 0
-    for number in sorted(bins):
-        seen += bins[number]
-        while len(found) < len(ranks) and seen > ranks[len(found)]:
-            found.append(bin_seconds(number))
-        if len(found) == len(ranks):
-            break
-    return found
+def quantiles(bins: Bins, wanted: Iterable[float]) -> tuple[int, list[float]]:
+    """How many there are (at least one), and their quantiles in seconds."""
+    numbers = sorted(bins)
+    seen = list(accumulate(map(bins.__getitem__, numbers)))
+    count = seen[-1]
+    return count, [bin_seconds(numbers[bisect_right(seen, rank(quantile, count))]) for quantile in wanted]
