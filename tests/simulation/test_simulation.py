@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 from support.compare import difference
-from support.generator import Case, case
 from support.floor import Floor, delivered
+from support.generator import Case, case
 from support.shrink import smallest, told
 
 from funnelwatch.streams.oracle import report

@@ -85,6 +85,8 @@ def case(seed: int) -> Case:
     teller = _Teller(random, settings, now)
     for _ in range(random.randint(3, 14)):
         teller.life()
+    for campaign in random.sample((teller.deals, teller.leads, teller.calls), random.choice((0, 1, 1, 2, 3))):
+        campaign()
     for _ in range(random.choice((0, 5, 20, 60))):
         teller.accident()
     return Case(settings, tuple(teller.events), now)
@@ -132,6 +134,13 @@ class _Teller:
         self.instants = self._instants()
         periods = Periods(Calendar(settings.calendar), now, settings.retention_days)
         self.months = [periods.calendar.month_label(day) for day in (periods.today, periods.month_start - 1)]
+        self.month_starts = [
+            periods.calendar.day_start(day)
+            for day in (periods.previous_month_start, periods.month_start, periods.next_month_start)
+        ]
+        self.reps = random.sample(REPS, random.randint(1, len(REPS)))
+        self.stages = random.choice((STAGES, STAGES[:3]))
+        self.currencies = random.choice((CURRENCIES, CURRENCIES[:1]))
         self.subjects = {
             Kind.DEAL: [f"d{number}" for number in range(random.randint(1, 8))],
             Kind.LEAD: [f"l{number}" for number in range(random.randint(1, 5))],
@@ -189,6 +198,37 @@ class _Teller:
         for at in sorted(min(latest, begin + random.randint(0, span)) for _ in types):
             self.tell(kind, types.pop(0), subject, at)
 
+    def deals(self) -> None:
+        """Deals of one rep in this month and the previous one, most of them closed, all through the stages in order."""
+        random, rep = self.random, self.random.choice(self.reps)
+        begin, middle, end = self.month_starts
+        currency = random.choice(self.currencies)
+        for number in range(random.randint(6, 16)):
+            subject, low, high = f"x{number}", *random.choice(((begin, middle), (middle, min(end, self.now + 1))))
+            times = sorted(random.randint(low, max(low, high - 1)) for _ in range(4))
+            self.tell(Kind.DEAL, "deal.created", subject, times[0], rep_id=rep, stage="New", currency=currency)
+            self.tell(Kind.DEAL, "deal.stage_changed", subject, times[1], stage="Offer", amount=1_000 * number**3)
+            if random.random() < 0.8:
+                self.tell(Kind.DEAL, random.choice(("deal.won", "deal.lost")), subject, times[2])
+
+    def leads(self) -> None:
+        """Leads of one rep that get as far as they do."""
+        random, rep = self.random, self.random.choice(self.reps)
+        for number in range(random.randint(4, 12)):
+            at = max(self.oldest, self.now - random.randrange(12 * DAY_US))
+            far = random.randint(1, 4)
+            for event_type in ("lead.created", "lead.qualified", "lead.accepted", "lead.converted")[:far]:
+                self.tell(Kind.LEAD, event_type, f"y{number}", at, rep_id=rep)
+                at = min(self.now + DAY_US, at + random.randrange(2 * DAY_US))
+
+    def calls(self) -> None:
+        """A fortnight of calls and emails of one rep."""
+        random, rep = self.random, self.random.choice(self.reps)
+        for number in range(random.randint(5, 40)):
+            at = self.now - random.randrange(14 * DAY_US)
+            kind, event_type = random.choice(((Kind.CALL, "call.completed"), (Kind.EMAIL, "email.sent")))
+            self.tell(kind, event_type, f"z{number}", at, rep_id=rep, cold=True)
+
     def accident(self) -> None:
         """Any event of any entity at any time, with an identity that may have been used before."""
         random = self.random
@@ -197,12 +237,17 @@ class _Teller:
             self.tell(known.kind, known.type, known.subject, random.choice((known.at, *self.instants)), known)
             return
         kind = random.choice(list(Kind))
-        self.tell(kind, random.choice(TYPES[kind]), random.choice(self.subjects[kind]), random.choice(self.instants))
+        met = [event.subject for event in self.events if event.kind is kind]
+        subject = random.choice(random.choice((self.subjects[kind], met or self.subjects[kind])))
+        self.tell(kind, random.choice(TYPES[kind]), subject, random.choice(self.instants))
 
-    def tell(self, kind: Kind, event_type: str, subject: str, at: int, like: Event | None = None) -> None:
-        """One event; ``like`` lends its identity."""
+    def tell(
+        self, kind: Kind, event_type: str, subject: str, at: int, like: Event | None = None, **members: object
+    ) -> None:
+        """One event with these members or with any; ``like`` lends its identity."""
         random = self.random
-        members = {name: value for name, value in self._members(kind).items() if random.random() < 0.5}
+        if not members:
+            members = {name: value for name, value in self._members(kind).items() if random.random() < 0.5}
         number = random.randrange(30) if random.random() < 0.1 else 100 + len(self.events)
         self.events.append(
             Event(
@@ -222,20 +267,20 @@ class _Teller:
         linked = {"lead_id": pick(self.subjects[Kind.LEAD]), "deal_id": pick(self.subjects[Kind.DEAL])}
         if kind is Kind.DEAL:
             return {
-                "rep_id": pick(REPS),
+                "rep_id": pick(self.reps),
                 "pipeline": pick(("default", "partner", "unheard-of", "")),
-                "stage": pick(STAGES),
+                "stage": pick(self.stages),
                 "amount": pick((0, 1, 5_000_000, 5_000_000, 12_345_678, 333, pick((1, 1, -1)) * 40_000)),
-                "currency": pick(CURRENCIES),
+                "currency": pick(self.currencies),
                 "lead_id": linked["lead_id"],
                 "lost_reason": pick(("price", "timing", "")),
                 "customer": pick(("Acme", "شرکت")),
             }
         if kind is Kind.LEAD:
-            return {"rep_id": pick(REPS), "channel": "web", "deal_id": linked["deal_id"], "reason": "budget"}
+            return {"rep_id": pick(self.reps), "channel": "web", "deal_id": linked["deal_id"], "reason": "budget"}
         if kind is Kind.CALL:
             return {
-                "rep_id": pick(REPS),
+                "rep_id": pick(self.reps),
                 "direction": pick(("outbound", "outbound", "inbound")),
                 "outcome": pick(("connected", "voicemail", "voicemail_drop", "no_answer", "busy", "failed")),
                 "talk_ms": pick((0, 1, 90_500)),
@@ -244,7 +289,7 @@ class _Teller:
                 **linked,
             }
         if kind is Kind.EMAIL:
-            return {"rep_id": pick(REPS), "cold": pick((True, False)), "template": "hello", **linked}
+            return {"rep_id": pick(self.reps), "cold": pick((True, False)), "template": "hello", **linked}
         return {
             "name": pick(("Ann", "Bob", "Cem")),
             "team": pick(TEAMS),
