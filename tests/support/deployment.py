@@ -15,28 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-import msgspec
-
 from funnelwatch.agents import topics
+from funnelwatch.agents.demo.written import as_toml
 from funnelwatch.schemas.settings import Secrets, Settings
 
 READY_SECONDS = 90.0
 STOP_SECONDS = 20.0
-
-
-def as_toml(settings: Settings) -> str:
-    """The settings as a configuration file: one line for each top-level setting, tables inline."""
-    values = msgspec.to_builtins(settings)
-    return "\n".join(f"{key} = {_inline(value)}" for key, value in values.items() if value is not None)
-
-
-def _inline(value: Any) -> str:
-    if isinstance(value, dict):
-        members = (f"{json.dumps(key)} = {_inline(item)}" for key, item in value.items() if item is not None)
-        return "{" + ", ".join(members) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_inline, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
 
 
 class Deployment:
@@ -90,14 +74,11 @@ class Deployment:
 
     def get(self, path: str) -> tuple[int, bytes]:
         """Status and body of a GET to the board; status 0 when nobody answers."""
-        url = f"http://{self.settings.board.host}:{self.settings.board.port}{path}"
-        try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as refused:
-            return refused.code, refused.read()
-        except (urllib.error.URLError, OSError):
-            return 0, b""
+        return _get(f"http://{self.settings.board.host}:{self.settings.board.port}{path}")
+
+    def get_worker(self, path: str) -> tuple[int, bytes]:
+        """The same of the worker."""
+        return _get(f"http://{self.settings.worker.host}:{self.settings.worker.port}{path}")
 
     def json(self, path: str) -> Any:
         status, body = self.get(path)
@@ -117,3 +98,13 @@ class Deployment:
 
     def log(self, name: str) -> str:
         return f"--- {name}\n{(self.folder / f'{name}.log').read_text(errors='replace')[-3_000:]}"
+
+
+def _get(url: str) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read()
+    except (urllib.error.URLError, OSError):
+        return 0, b""
