@@ -129,7 +129,7 @@ def run(settings: Settings, files: Sequence[Path], clock: str | None, output: Bi
     if not reading.events:
         sys.stderr.write("No event could be taken, so there is nothing to report.\n")
         return 1
-    output.write(msgspec.json.encode(report(settings, reading.events, now), order="deterministic") + b"\n")
+    output.write(msgspec.json.encode(report(settings, reading.events, now)) + b"\n")
     return 0
 
 
