@@ -162,8 +162,8 @@ class Reader:
             return False
         if note.op == "beat":
             watermark_us, updated_us = note.payload
-            if note.seq == head.seq:
-                self._heads[note.shard] = _seen(head, note.seq, watermark_us, updated_us)
+            if note.seq == head.seq:  # a shard that never had an event beats without a watermark
+                self._heads[note.shard] = _seen(head, note.seq, watermark_us or head.watermark_us, updated_us)
             return note.seq == head.seq or updated_us <= head.updated_us
         if note.seq <= head.seq:
             return True  # already in what was read as a whole

@@ -64,9 +64,9 @@ def counts_line(published: int, found: Counts) -> Text:
 
 def trouble_line(trouble: Trouble) -> Text:
     """What was planted, and whether it was seen."""
-    what = f"planted after {trouble.planted_seconds:.0f} s: {trouble.detector} of {trouble.name} ({trouble.rep}) — "
+    what = f"{trouble.detector} of {trouble.name} ({trouble.rep}), planted after {trouble.planted_seconds:.0f} s: "
     if trouble.detected_seconds is None:
-        return Text(f"{what}not seen yet", style="dim")
+        return Text(f"{what}not detected yet", style="dim")
     later = trouble.detected_seconds - trouble.planted_seconds
     return Text(f"{what}detected {later:.1f} s later, {trouble.severity} now", style="green")
 
@@ -104,12 +104,16 @@ def _reps(rows: Sequence[Row]) -> Table:
 
 
 def _alert(alert: Alert) -> Text:
-    text = f"{MARKS.get(alert.severity, '  ')} {alert.detector} {alert.name}: {alert.text}"
+    text = f"{MARKS.get(alert.severity, '  ')} {alert.text}"
     return Text(text, style=STYLES.get(alert.severity, ""), overflow="ellipsis", no_wrap=True)
 
 
 def _money(amounts: Mapping[str, str]) -> str:
-    return " ".join(f"{float(amount):,.0f} {currency}" for currency, amount in list(amounts.items())[:1])
+    """The amount of the currency with the most of it: a row has room for one."""
+    if not amounts:
+        return ""
+    currency, amount = max(amounts.items(), key=lambda one: float(one[1]))
+    return f"{float(amount):,.0f} {currency}"
 
 
 def _share(ratios: Mapping[str, float]) -> str:

@@ -64,7 +64,7 @@ def run(options: Options, console: Console) -> int:
         try:
             return asyncio.run(Show(options, installation, simulation, console, started).run())
         finally:
-            console.print("stopping everything that was started …")
+            console.print("stopping what was started …")
 
 
 class Show:
@@ -93,11 +93,15 @@ class Show:
         if self._simulation is None:
             return await self._serve()
         async with Publisher(self._installation.settings, Secrets()) as publisher:
-            with self._screen() as live:
-                await self._simulation.publish_history(publisher)
-                await self._until_folded(live)
-                self._say(f"history of {self._simulation.published:,} events folded {self._since_start()}")
-                await self._live(publisher, live)
+            try:
+                with self._screen() as live:
+                    await self._simulation.publish_history(publisher)
+                    await self._until_folded(live)
+                    self._say(f"history of {self._simulation.published:,} events folded {self._since_start()}")
+                    await self._live(publisher, live)
+            except asyncio.CancelledError:  # Ctrl-C: say how far it came, settle nothing
+                self._say_accounts()
+                raise
             return await self._summary()
 
     async def _serve(self) -> int:
@@ -169,7 +173,8 @@ class Show:
             view.troubles = self._simulation.troubles
             for trouble in self._simulation.troubles:
                 if trouble.look_at(view.alerts, self._lived()):
-                    self._say(f"detected: {trouble_line(trouble).plain}: {trouble.text}")
+                    later = self._lived() - trouble.planted_seconds
+                    self._say(f"detected {later:.1f} s later: {trouble.text}")
         if live is not None:
             live.update(render(view, self._console.height))
 
@@ -182,15 +187,19 @@ class Show:
             if accounted(self._simulation.published, self._view.counts):
                 break
             await asyncio.sleep(LOOK_SECONDS)
-        self._say(counts_line(self._simulation.published, self._view.counts).plain)
-        for trouble in self._simulation.troubles:
-            self._say(trouble_line(trouble).plain)
+        self._say_accounts()
         checks = verdict(
             self._simulation.published, self._view.counts, self._simulation.troubles, lived, PATIENCE_SECONDS
         )
         for what, holds in checks.items():
             self._console.print(f"{'yes' if holds else 'NO '} {what}", style="" if holds else "bold red")
         return 0 if all(checks.values()) else 1
+
+    def _say_accounts(self) -> None:
+        assert self._simulation is not None
+        self._say(counts_line(self._simulation.published, self._view.counts).plain)
+        for trouble in self._simulation.troubles:
+            self._say(trouble_line(trouble).plain)
 
     @contextlib.contextmanager
     def _screen(self) -> Iterator[Live | None]:

@@ -153,6 +153,17 @@ async def test_a_beat_makes_a_shard_younger_and_nothing_else(settings, writer):
         assert reader.reloads_total == before
 
 
+async def test_a_beat_of_a_shard_without_events_leaves_the_newest_event_time_alone(settings, writer):
+    writer.everything({}, at=AT)
+    async with following(settings) as (reader, _):
+        await until(lambda: reader.trouble() is None)
+        before = reader.watermark_us()
+        writer.beat(*DEAL, watermark=None, at=AT + 9)
+        await until(lambda: reader.heads[DEAL].updated_us == AT + 9)
+
+        assert reader.watermark_us() == before
+
+
 async def test_another_configuration_is_left_out_and_said_once(settings, writer, caplog):
     writer.everything({DEAL: {CELL: {MEASURE: 5}}}, at=AT)
     async with following(settings) as (reader, table):

@@ -64,10 +64,11 @@ class ShardWriter:
                 self._tell(transaction, kind, partition, "set", payload)
             transaction.execute()
 
-    def beat(self, kind: Kind, partition: int, *, watermark: int, at: int) -> None:
-        """Nothing changed, and the worker lives."""
+    def beat(self, kind: Kind, partition: int, *, watermark: int | None, at: int) -> None:
+        """Nothing changed, and the worker lives; no watermark while the shard never had an event."""
         key = shard_key(self._prefix, kind, partition, "meta")
-        self._redis.hset(key, mapping={"watermark_us": watermark, "updated_us": at})
+        known = {} if watermark is None else {"watermark_us": watermark}
+        self._redis.hset(key, mapping={**known, "updated_us": at})
         self._tell(self._redis, kind, partition, "beat", [watermark, at])
 
     def flush(self) -> None:

@@ -142,5 +142,5 @@ def test_the_screen_shows_alerts_and_accounts_before_there_are_figures():
     console.print(render(view, 30))
     text = console.export_text()
 
-    assert "!! loss_spike Ann: 12 of 12" in text
+    assert "!! 12 of 12" in text
     assert "published 5 = applied 4 + unchanged 1 + refused 0, lag 0" in text
