@@ -135,7 +135,8 @@ def decompose(before: Side, after: Side) -> tuple[int, int, int]:
         if not empty.closed:
             return whole, 0, 0
         return (0, 0, whole) if empty.won else (0, whole, 0)
-    mean = whole / log(after.units / before.units) if whole else float(before.units)
+    growth = after.units / before.units
+    mean = float(before.units) if growth == 1 else whole / log(growth)
     volume = money.nearest(mean * log(after.closed / before.closed))
     win_rate = money.nearest(mean * log((after.won / after.closed) / (before.won / before.closed)))
     return volume, win_rate, whole - volume - win_rate
