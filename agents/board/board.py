@@ -31,6 +31,8 @@ REFRESH_SECONDS: Final = 0.25
 JUDGE_SECONDS: Final = 1.0
 REST: Final = 2.0
 """After work that took t seconds, others have the core for at least this many times t."""
+EVENTS: Final = {"reps": "rep", "teams": "team", "organisation": "organisation"}
+"""The event of the stream that carries the rows of each level."""
 OWN: Final = "board"
 """The subject under which the board's own metrics stand on the page."""
 
@@ -81,18 +83,26 @@ class Board:
         began = clock.monotonic()
         changes = await self.figures.refresh(self.now())
         self._refresh_seconds = clock.monotonic() - began
-        self._fresh = True
+        if not self._fresh:
+            self._fresh = True
+            self._tell_everything()
         for document, body in changes.documents:
             self.publisher.document(document, body)
         for level, subject in changes.gone:
             if level == "rep":
                 self.publisher.gone(subject)
         if changes.gone:
-            self.hub.publish("gone", [subject for level, subject in changes.gone if level == "rep"])
-        for event, level in (("reps", "rep"), ("teams", "team"), ("organisation", "organisation")):
+            self.hub.publish("gone", changes.gone)
+        for event, level in EVENTS.items():
             rows = [row for row in changes.rows if row.level == level]
             if rows:
                 self.hub.publish(event, Rows(self._as_of(), rows))
+
+    def _tell_everything(self) -> None:
+        """Pages that came while figures were not whole have nothing yet."""
+        for event, level in EVENTS.items():
+            self.hub.publish(event, self.rows(level))
+        self.hub.publish("alerts", self.alerts())
 
     async def _judging(self) -> None:
         while True:

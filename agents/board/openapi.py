@@ -38,8 +38,8 @@ ROUTES: Final = (
     Route(
         f"{API}/stream",
         "stream",
-        "Changes as server-sent events: `reps`, `teams`, `organisation` (Rows), `gone` (reps, by id), `alerts` "
-        "(Alerts), `status` (Status, each second). A new stream begins with everything.",
+        "Changes as server-sent events: `reps`, `teams`, `organisation` (Rows), `gone` (pairs of level and id), "
+        "`alerts` (Alerts), `status` (Status, each second). A new stream begins with everything.",
         None,
         media="text/event-stream",
     ),

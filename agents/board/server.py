@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from aiohttp import ETag, web
 
-from funnelwatch.agents.board.board import Board
+from funnelwatch.agents.board.board import EVENTS, Board
 from funnelwatch.agents.board.figures import ORGANISATION, Key
 from funnelwatch.agents.board.hub import Full, encode_event
 from funnelwatch.agents.board.openapi import API, JSON, PROBLEM, document
@@ -18,6 +18,8 @@ from funnelwatch.schemas.board import Problem
 from funnelwatch.streams.exposition import CLASSIC_TYPE, OPENMETRICS_TYPE, prefers_openmetrics
 
 STATIC: Final = Path(__file__).parent / "static"
+DIRECTIONS: Final = {"en": "ltr", "fa": "rtl"}
+LANGUAGE: Final = "en"
 HEARTBEAT_SECONDS: Final = 15.0
 """A comment on a quiet stream, so that a page that went away is noticed."""
 BOARD: Final = web.AppKey("board", Board)
@@ -182,16 +184,19 @@ async def stream(request: web.Request) -> web.StreamResponse:
 def _beginning(board: Board) -> bytes:
     events = [encode_event("status", board.status())]
     if board.trouble() is None:
-        rows = [(name, board.rows(level)) for name, level in (("reps", "rep"), ("teams", "team"))]
-        events += [encode_event(name, found) for name, found in rows]
-        events.append(encode_event("organisation", board.rows("organisation")))
+        events += [encode_event(event, board.rows(level)) for event, level in EVENTS.items()]
         events.append(encode_event("alerts", board.alerts()))
     return b"retry: 1000\n\n" + b"".join(events)
 
 
 def _page(name: str) -> Handler:
-    async def page(_: web.Request) -> web.StreamResponse:
-        return web.FileResponse(STATIC / name, headers={"Cache-Control": "no-cache"})
+    """A page in the language that ``?lang=`` asks for; all that differs in the document itself is its direction."""
+    template = (STATIC / name).read_text("utf-8")
+    pages = {lang: template.format(lang=lang, dir=direction) for lang, direction in DIRECTIONS.items()}
+
+    async def page(request: web.Request) -> web.StreamResponse:
+        text = pages.get(request.query.get("lang", ""), pages[LANGUAGE])
+        return web.Response(text=text, content_type="text/html", charset="utf-8", headers={"Cache-Control": "no-cache"})
 
     return page
 
