@@ -26,6 +26,7 @@ from funnelwatch.streams.shard import ShardCells
 from funnelwatch.streams.table import Table
 
 CHUNK_MAX = 8
+AGAIN_SHARE = 0.3
 
 
 class Partition:
@@ -126,9 +127,11 @@ class Floor:
             self._of(event.kind, event.subject).events.append(event)
 
     def send(self, link: Link) -> None:
-        """Append a link to the log of its target, sometimes twice."""
+        """Append a link to the log of its target; sometimes an earlier one comes again behind it."""
         log = self._of(link.target, link.target_id).links
-        log += [encode_link(link)] * self.random.choice((1, 1, 2))
+        log.append(encode_link(link))
+        if self.random.random() < AGAIN_SHARE:
+            log.append(self.random.choice(log))
 
     def _of(self, kind: Kind, subject: str) -> Partition:
         return self.partitions[kind, crc32(subject.encode()) % self.count]

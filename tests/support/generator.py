@@ -7,6 +7,7 @@ calendars; and instants on the edges of windows, days, months and working hours.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import NamedTuple
 
@@ -80,19 +81,21 @@ class Case(NamedTuple):
 def case(seed: int) -> Case:
     """The history of a seed."""
     random = Random(f"history {seed}")
-    settings = _settings(random)
     now = instant(random.choice(NOWS)) + random.choice((0, 0, 1, -1, random.randrange(-2 * DAY_US, 2 * DAY_US)))
+    settings = _settings(random, now)
     teller = _Teller(random, settings, now)
     for _ in range(random.randint(3, 14)):
         teller.life()
-    for campaign in random.sample((teller.deals, teller.leads, teller.calls), random.choice((0, 1, 1, 2, 3))):
+    for campaign in random.sample(
+        (teller.deals, teller.leads, teller.customers, teller.calls), random.choice((0, 1, 1, 2, 3))
+    ):
         campaign()
     for _ in range(random.choice((0, 5, 20, 60))):
         teller.accident()
     return Case(settings, tuple(teller.events), now)
 
 
-def _settings(random: Random) -> Settings:
+def _settings(random: Random, now: int) -> Settings:
     stages = (
         StageSettings("New", random.choice((None, 0.0, 1.0, 8.0))),
         StageSettings("Offer", random.choice((None, 2.0, 40.0))),
@@ -100,12 +103,6 @@ def _settings(random: Random) -> Settings:
     )
     partner = (StageSettings("Offer", 3.0), StageSettings("New"))
     pipelines = (PipelineSettings("default", stages), PipelineSettings("partner", partner))
-    rates = (
-        Rate("2024-01-01", "USD", "0.91"),
-        Rate("2026-02-20", "USD", "0.8765432109"),
-        Rate("2026-03-05", "IRR", "0.0000217"),
-        Rate("2026-10-30", "USD", "0.00001"),
-    )
     return Settings(
         name="Everybody",
         calendar=random.choice(CALENDARS),
@@ -117,8 +114,20 @@ def _settings(random: Random) -> Settings:
         reps=random.choice(
             ({}, {"ann": RepOverride(hours=("10:00-14:00",)), "bob": RepOverride(working_days=("sunday", "monday"))})
         ),
-        rates=random.choice(((), (), rates)),
+        rates=random.choice(((), (), _rates(random, now))),
         retention_days=random.choice((800, 800, 120)),
+    )
+
+
+def _rates(random: Random, now: int) -> tuple[Rate, ...]:
+    def dated(days: int) -> str:
+        return (datetime.fromtimestamp(now // 1_000_000, UTC) - timedelta(days)).date().isoformat()
+
+    return (
+        Rate("2023-01-01", "USD", "0.91"),
+        Rate(dated(random.randint(0, 3)), "USD", "0.8765432109"),
+        Rate(dated(random.randint(4, 40)), "USD", "0.00001"),
+        Rate(dated(random.randint(0, 60)), "IRR", "0.0000217"),
     )
 
 
@@ -185,13 +194,26 @@ class _Teller:
         subject = random.choice(self.subjects[kind])
         types = {
             Kind.DEAL: ["deal.created", *["deal.stage_changed"] * random.randint(0, 3), "deal.assigned"],
-            Kind.LEAD: ["lead.created", "lead.qualified", "lead.accepted", "lead.converted"],
+            Kind.LEAD: random.choice(
+                (
+                    ["lead.created", "lead.qualified", "lead.accepted", "lead.converted"],
+                    ["lead.created", "lead.disqualified", random.choice(("lead.accepted", "lead.qualified"))],
+                )
+            ),
             Kind.CALL: ["call.completed", "call.recorded"],
             Kind.EMAIL: ["email.sent", "email.replied"],
             Kind.REP: ["rep.upserted", "rep.upserted"],
         }[kind][: random.randint(1, 6)]
         if kind is Kind.DEAL:
-            types += random.choice(([], ["deal.won"], ["deal.lost"], ["deal.lost", "deal.reopened", "deal.won"]))
+            types += random.choice(
+                (
+                    [],
+                    ["deal.won"],
+                    ["deal.lost"],
+                    ["deal.lost", "deal.reopened"],
+                    ["deal.won", "deal.reopened", "deal.won"],
+                )
+            )
         span = random.choice((0, MINUTE_US, HOUR_US, 5 * DAY_US, 60 * DAY_US))
         begin = random.choice(self.instants)
         latest = self.now + DAY_US
@@ -220,6 +242,21 @@ class _Teller:
             for event_type in ("lead.created", "lead.qualified", "lead.accepted", "lead.converted")[:far]:
                 self.tell(Kind.LEAD, event_type, f"y{number}", at, rep_id=rep)
                 at = min(self.now + DAY_US, at + random.randrange(2 * DAY_US))
+
+    def customers(self) -> None:
+        """A lead, its deal and its calls at a handful of instants, so that all of them meet."""
+        random = self.random
+        times = [random.choice(self.instants) for _ in range(3)]
+        for event_type, subject in (
+            *(("lead.created", "y0"), ("lead.qualified", "y0"), ("lead.converted", "y0"), ("lead.assigned", "y0")),
+            *(("deal.created", "x0"), ("deal.won", "x0"), ("deal.reopened", "x0"), ("deal.won", "x0")),
+            *(("call.completed", "z0"), ("call.completed", "z1"), ("email.sent", "z0"), ("lead.disqualified", "y0")),
+        ):
+            if random.random() < 0.7:
+                kind = Kind(event_type.partition(".")[0])
+                owner = {"rep_id": random.choice(self.reps)} if random.random() < 0.6 else {}
+                lead = {} if kind is Kind.LEAD else {"lead_id": "y0"}
+                self.tell(kind, event_type, subject, random.choice(times), **owner, **lead)
 
     def calls(self) -> None:
         """A fortnight of calls and emails of one rep."""
