@@ -21,8 +21,8 @@ from typing import Any, Final
 
 import msgspec
 
+from funnelwatch.agents.board.shards import changes_channel, shard_key
 from funnelwatch.agents.engine.shards import Shard
-from funnelwatch.schemas.events import Kind
 from funnelwatch.streams.cells import Cell, CellValue, encode
 
 FIELDS_PER_CALL: Final = 1_000
@@ -43,16 +43,6 @@ class Answer(StrEnum):
     """Nobody or somebody older owns it: claim again, and publish everything."""
     FENCED = "fenced"
     """Somebody newer owns it: Kafka will tell us soon."""
-
-
-def shard_key(prefix: str, kind: Kind, partition: int, what: str) -> str:
-    """A key of one shard; the braces keep a shard's keys on one node of a cluster."""
-    return f"{{{prefix}:{kind.value}:{partition}}}:{what}"
-
-
-def changes_channel(prefix: str) -> str:
-    """The channel on which every accepted call is announced."""
-    return f"{prefix}:changes"
 
 
 class ShardStore:

@@ -19,7 +19,7 @@ import redis
 from prometheus_client.parser import text_string_to_metric_families
 
 from funnelwatch.agents import topics
-from funnelwatch.agents.engine.shard_store import shard_key
+from funnelwatch.agents.board.shards import shard_key
 from funnelwatch.agents.publisher import Publisher, partition_of
 from funnelwatch.schemas.codec import UNLIMITED, decode
 from funnelwatch.schemas.events import Event, Kind
@@ -46,7 +46,7 @@ class WorkerProcess:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.log = Path(settings.worker.data_dir).with_suffix(".log")
+        self.log = Path(settings.worker.data_dir + ".log")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> WorkerProcess:
@@ -91,6 +91,14 @@ class WorkerProcess:
     def page(self) -> str:
         with urlopen(f"http://127.0.0.1:{self.settings.worker.port}/metrics", timeout=5) as answer:
             return answer.read().decode()
+
+    def is_ready(self) -> bool:
+        """Whether it has its partitions and publishes."""
+        try:
+            with urlopen(f"http://127.0.0.1:{self.settings.worker.port}/readyz", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
 
     def counters(self) -> dict[str, int]:
         """applied, unchanged and refused, over all input topics; 0 as long as the worker does not answer."""
