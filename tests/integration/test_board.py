@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from msgspec.structs import replace
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_classic
-from support.floor import BENCHMARKS, LEADS, NOW, PIPELINES, at, floor
+from support.cell_floor import BENCHMARKS, LEADS, NOW, PIPELINES, at, floor
 from support.shards import ShardWriter
 
 from funnelwatch.agents import clock
