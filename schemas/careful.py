@@ -202,6 +202,15 @@ def _call(data: Members) -> CallData:
     return CallData(talk_ms=found.pop("talk_seconds", None), **found)
 
 
+MEMBERS: Final[dict[Kind, Mapping[str, Reader]]] = {
+    Kind.LEAD: _LEAD,
+    Kind.DEAL: _DEAL,
+    Kind.CALL: _CALL,
+    Kind.EMAIL: _EMAIL,
+    Kind.REP: _REP,
+}
+"""The members of each kind's data, as they are named on the wire, with what reads them."""
+
 _READERS: Final[dict[Kind, Callable[[Members], Data]]] = {
     Kind.LEAD: lambda data: LeadData(**_read(data, _LEAD)),
     Kind.DEAL: _deal,

@@ -95,7 +95,7 @@ def test_no_bytes_raise(value, kind, headers):
         assert isinstance(found, Event | Refusal)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(st.data(), st.sampled_from(Kind))
 def test_no_json_raises_and_every_reason_is_a_listed_one(data, kind):
     members = {name: data.draw(wire.json_values) for name in data.draw(st.sets(st.sampled_from(MEMBERS[kind])))}
