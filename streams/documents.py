@@ -11,8 +11,9 @@ import msgspec
 from funnelwatch.schemas.document import Document, Figures, Funnel, LeadFigures, Leak, Outreach, Recording, Sales
 from funnelwatch.schemas.settings import Settings
 from funnelwatch.streams import merging, windows
+from funnelwatch.streams.ages import Ages
 from funnelwatch.streams.cells import LEAD_PIPELINE, Measure, OpenDeal, RepRecord
-from funnelwatch.streams.kpis import conversion, funnel, outreach, sales
+from funnelwatch.streams.kpis import conversion, funnel, outreach, sales, standing
 from funnelwatch.streams.kpis.coaching import Heard, Shelf, coaching
 from funnelwatch.streams.kpis.parts import SECOND_US, Index, money_of
 from funnelwatch.streams.rates import Exchange
@@ -61,7 +62,8 @@ class Documents:
         self._calendar = table.calendar
         self._subjects = Subjects(settings, table)
         self._exchange = Exchange.of(settings)
-        self._plan = funnel.Plan(settings)
+        self._plan = standing.Plan(settings)
+        self._ages = Ages(self._calendar)
         self._working_day_us = longest_day_us(settings.calendar)
         self._windows: Windows | None = None
         self._peers: dict[tuple[str, str], dict[str, LeadFigures]] = {}
@@ -173,19 +175,19 @@ class Documents:
         return sales.Quota(units, sum(counts) if counts else None)
 
     def _funnel(self, subject: Subject, spans: Windows, by_day: ByDay) -> Funnel:
-        view = funnel.View(self._plan, self._calendar, self._exchange, spans.now, spans.today)
+        view = standing.View(self._plan, self._ages, self._exchange, spans.now, spans.today)
         deals = list(self._deals(subject.holders))
         leads = (lead for rep in subject.holders for lead in self._table.open_leads(rep).values())
-        standing, leads_standing = funnel.standing_deals(deals, view), funnel.standing_leads(leads, view)
-        amounts = funnel.open_worth(standing).amounts(self._exchange, spans.today)
+        deals_now, leads_now = standing.standing_deals(deals, view), standing.standing_leads(leads, view)
+        amounts = standing.open_worth(deals_now).amounts(view)
         last = max((at for rep in subject.holders if (at := self._table.last_advance(rep)) is not None), default=None)
         since = funnel.idle_since(last, deals)
         return Funnel(
             open_deals=len(deals),
             open_amount=money_of(amounts),
-            overdue_deals=sum(stage.overdue for stage in standing.values()),
-            pipelines=funnel.pipelines(standing, by_day.ended_30d, view),
-            leads=funnel.pipeline(LEAD_PIPELINE, funnel.LEAD_STATES, leads_standing, by_day.ended_30d, view),
+            overdue_deals=sum(stage.overdue for stage in deals_now.values()),
+            pipelines=funnel.pipelines(deals_now, by_day.ended_30d, view),
+            leads=funnel.pipeline(LEAD_PIPELINE, standing.LEAD_STATES, leads_now, by_day.ended_30d, view),
             last_advance=None if last is None else self._calendar.text(last),
             idle_seconds=0.0 if since is None else subject.calendar.working_us(since, spans.now) / SECOND_US,
             idle_wall_seconds=0.0 if since is None else max(0, spans.now - since) / SECOND_US,

@@ -3,133 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from funnelwatch.schemas.document import PipelineNow, StageNow
-from funnelwatch.schemas.settings import MONEY_UNITS, Settings
-from funnelwatch.streams.calendar import Calendar
-from funnelwatch.streams.cells import LEAD_PIPELINE, OpenDeal, OpenLead
+from funnelwatch.schemas.settings import MONEY_UNITS
+from funnelwatch.streams.cells import OpenDeal
 from funnelwatch.streams.kpis.bottleneck import StageTimes, bottleneck
-from funnelwatch.streams.kpis.parts import SECOND_US, Amount, Bins, amounts_of, money_of, quantiles
+from funnelwatch.streams.kpis.parts import SECOND_US, Amount, Bins, money_of, quantiles
 from funnelwatch.streams.kpis.sales import NONE, Closed
-from funnelwatch.streams.rates import Exchange
-from funnelwatch.streams.sketch import bin_of
-
-HOUR_SECONDS = 3_600
-LEAD_STATES = ("new", "qualified", "accepted")
-
-StageKey = tuple[str, str]
-"""(pipeline, stage)."""
+from funnelwatch.streams.kpis.standing import StageKey, Standing, Standings, View
 
 NO_BINS: Bins = {}
-
-
-class Plan:
-    """The configured pipelines: their stages in order, and how long something is expected to stay in each."""
-
-    def __init__(self, settings: Settings) -> None:
-        hours = (settings.leads.new_hours, settings.leads.qualified_hours, settings.leads.accepted_hours)
-        spent = {(LEAD_PIPELINE, state): expected for state, expected in zip(LEAD_STATES, hours, strict=True)}
-        for pipeline in settings.pipelines:
-            spent.update({(pipeline.name, stage.name): stage.expected_hours for stage in pipeline.stages})
-        self.stages = {pipeline.name: [stage.name for stage in pipeline.stages] for pipeline in settings.pipelines}
-        self.expected_seconds = {key: value * HOUR_SECONDS for key, value in spent.items() if value is not None}
-
-    def in_order(self, pipeline: str, present: Iterable[str]) -> list[str]:
-        """The configured stages in order, then the present ones that are not configured, by name."""
-        configured = self.stages.get(pipeline, [])
-        return [*configured, *sorted(set(present).difference(configured))]
-
-
-class Worth(dict[tuple[str, str], tuple[int, int]]):
-    """(deals, money units) of what is open, by (rep, currency)."""
-
-    def add(self, key: tuple[str, str], deals: int, units: int) -> None:
-        """One more deal, or several."""
-        count, before = self.get(key, (0, 0))
-        self[key] = (count + deals, before + units)
-
-    def amounts(self, exchange: Exchange | None, today: int) -> dict[str, Amount]:
-        """By currency; with rates, each rep's sum is converted as of today."""
-        if exchange is None:
-            entries = [(currency, count, units) for (_, currency), (count, units) in self.items()]
-        else:
-            entries = [
-                (*exchange.convert(currency, units, today), count) for (_, currency), (count, units) in self.items()
-            ]
-            entries = [(currency, count, units) for currency, units, count in entries]
-        return amounts_of(
-            ((currency, count) for currency, count, _ in entries), ((currency, units) for currency, _, units in entries)
-        )
-
-
-class Standing:
-    """What sits in one stage now: how much of it is overdue, and the ages by bin of working time."""
-
-    __slots__ = ("ages", "expected_seconds", "open", "overdue", "worth")
-
-    def __init__(self, expected_seconds: float | None) -> None:
-        self.expected_seconds = expected_seconds
-        self.open = self.overdue = 0
-        self.worth = Worth()
-        self.ages: dict[int, int] = {}
-
-    def take(self, entered_at: int, calendar: Calendar, now: int) -> None:
-        """One more that is here since ``entered_at``; its age matters where one is expected."""
-        self.open += 1
-        if self.expected_seconds is None:
-            return
-        age_us = calendar.working_us(entered_at, now)
-        self.overdue += age_us / SECOND_US > self.expected_seconds
-        number = bin_of(age_us)
-        self.ages[number] = self.ages.get(number, 0) + 1
-
-
-Standings = Mapping[StageKey, Standing]
-
-
-class View(NamedTuple):
-    """What is common to all documents of one instant: configuration, the organisation's calendar, rates, now."""
-
-    plan: Plan
-    calendar: Calendar
-    exchange: Exchange | None
-    now: int
-    today: int
-
-
-def standing_deals(deals: Iterable[tuple[str, OpenDeal]], view: View) -> dict[StageKey, Standing]:
-    """Open deals, given with their reps, by pipeline and stage."""
-    standings: dict[StageKey, Standing] = {}
-    for rep, deal in deals:
-        standing = _standing(standings, (deal.pipeline, deal.stage), view)
-        standing.take(deal.entered_at, view.calendar, view.now)
-        standing.worth.add((rep, deal.currency), 1, deal.amount or 0)
-    return standings
-
-
-def standing_leads(leads: Iterable[OpenLead], view: View) -> dict[StageKey, Standing]:
-    """Open leads by state, in the pipeline `LEAD_PIPELINE`."""
-    standings: dict[StageKey, Standing] = {}
-    for lead in leads:
-        _standing(standings, (LEAD_PIPELINE, lead.state), view).take(lead.entered_at, view.calendar, view.now)
-    return standings
-
-
-def _standing(standings: dict[StageKey, Standing], key: StageKey, view: View) -> Standing:
-    standing = standings.get(key)
-    if standing is None:
-        standing = standings[key] = Standing(view.plan.expected_seconds.get(key))
-    return standing
-
-
-def open_worth(standings: Standings) -> Worth:
-    """Deals and money units over all stages."""
-    worth = Worth()
-    for standing in standings.values():
-        for key, (count, units) in standing.worth.items():
-            worth.add(key, count, units)
-    return worth
 
 
 def pipelines(standings: Standings, ended: Mapping[StageKey, Bins], view: View) -> dict[str, PipelineNow]:
@@ -154,14 +37,14 @@ def pipeline(
         expected = view.plan.expected_seconds.get(key)
         standing = standings.get(key)
         shown[stage] = _stage_now(standing, expected, view)
-        times.append(StageTimes(stage, expected, ended.get(key, NO_BINS), standing.ages if standing else NO_BINS))
+        times.append(StageTimes(stage, expected, ended.get(key, NO_BINS), standing.age_bins if standing else NO_BINS))
     return PipelineNow(shown, bottleneck(times))
 
 
 def _stage_now(standing: Standing | None, expected: float | None, view: View) -> StageNow:
     if standing is None:
         return StageNow(0, {}, 0, expected)
-    amount = money_of(standing.worth.amounts(view.exchange, view.today))
+    amount = money_of(standing.worth.amounts(view))
     return StageNow(standing.open, amount, standing.overdue, expected)
 
 
