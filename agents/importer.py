@@ -106,12 +106,11 @@ class Report:
             self._opened.close()
 
 
-def run(
+def run(  # noqa: PLR0917  (what the command line hands over, in its order)
     settings: Settings,
     secrets: Secrets,
     mapping_path: Path,
     sources: Sequence[Path],
-    *,
     output: Path | None = None,
     report: Path | None = None,
 ) -> int:

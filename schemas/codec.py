@@ -15,7 +15,6 @@ from funnelwatch.schemas.envelope import (
     Headers,
     Mode,
     binary_envelope,
-    check_depth,
     mode_of,
     split_batch,
     structured_envelope,
@@ -29,6 +28,7 @@ EVENT_BYTES_MAX: Final = 256 * 1024
 EVENTS_MAX: Final = 100_000
 """Events in one batch."""
 _BLANKS: Final = b" \t\r\n"
+_BRACE: Final = ord("{")
 
 
 class Limits(msgspec.Struct, frozen=True, gc=False):
@@ -58,11 +58,11 @@ def decode(kind: Kind, value: bytes | None, headers: Headers, limits: Limits) ->
         limits: Instants and size that bound what is taken.
     """
     try:
-        if mode_of(headers) is Mode.BINARY:
+        if headers and mode_of(headers) is Mode.BINARY:
             return [_binary(kind, value, headers, limits)]
         if not value:
             return [refusal(Reason.EMPTY, "the message has no value")]
-        if value[:1] != b"{" and value.lstrip(_BLANKS)[:1] == b"[":
+        if value[0] != _BRACE and value.lstrip(_BLANKS)[:1] == b"[":
             return [_structured(kind, event, limits) for event in split_batch(value, EVENTS_MAX)]
     except RefusedError as error:
         return [error.refusal()]
@@ -75,12 +75,11 @@ def _structured(kind: Kind, value: bytes, limits: Limits) -> Event | Refusal:
     event = None
     if value.count(b"{") + value.count(b"[") <= DEPTH_MAX:
         event = hot.read_event(kind, value)
-    try:
-        if event is None:
-            check_depth(value)
+    if event is None:
+        try:
             event = careful.read_event(kind, structured_envelope(value))
-    except RefusedError as error:
-        return error.refusal()
+        except RefusedError as error:
+            return error.refusal()
     return _timely(event, limits)
 
 

@@ -6,7 +6,6 @@ everything that this module takes (a property test).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
@@ -17,6 +16,7 @@ from msgspec import Meta
 from funnelwatch.schemas import fields
 from funnelwatch.schemas.currencies import CURRENCIES
 from funnelwatch.schemas.events import CallData, Data, DealData, EmailData, Event, Kind, LeadData
+from funnelwatch.schemas.settings import MONEY_UNITS
 
 Id = Annotated[str, Meta(min_length=1, max_length=fields.ID_CHARS_MAX)]
 Text = Annotated[str, Meta(max_length=fields.TEXT_CHARS_MAX)]
@@ -25,9 +25,9 @@ Instant = Annotated[datetime, Meta(tz=True)]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_SECONDS: Final = 86_400
 _SECOND_US: Final = 1_000_000
-_EASY_AMOUNT: Final = re.compile(rb"\"?(-?[0-9]{1,14})(?:\.([0-9]{1,4}))?\"?").fullmatch
-"""What nearly all amounts look like; surely in range. Unbalanced quotation marks cannot come here: it is JSON."""
-_FRACTION: Final = 4
+_EASY_DIGITS_MAX: Final = 13
+"""Amounts with so many digits before the point are surely in range."""
+_FRACTION_DIGITS: Final = 4
 _SECOND_MS: Final = 1_000
 
 
@@ -140,11 +140,14 @@ def _units(raw: bytes | msgspec.Raw) -> int | None:
     amount = bytes(raw)
     if amount == b"null":
         return None
-    easy = _EASY_AMOUNT(amount)
-    if easy is None:
+    whole, point, fraction = amount.strip(b'"').partition(b".")
+    if not whole.isdigit() or len(whole) > _EASY_DIGITS_MAX:
         raise _NotEasyError
-    whole, fraction = easy.groups()
-    return int(whole + (fraction or b"").ljust(_FRACTION, b"0"))
+    if not point:
+        return int(whole) * MONEY_UNITS
+    if not fraction.isdigit() or len(fraction) > _FRACTION_DIGITS:
+        raise _NotEasyError
+    return int(whole + fraction.ljust(_FRACTION_DIGITS, b"0"))
 
 
 def _lead(data: _Lead) -> tuple[LeadData, str]:

@@ -111,3 +111,10 @@ columns = ["mail"]
 )
 def test_what_is_no_mapping_is_refused(text, part):
     assert part in str(told(text))
+
+
+def test_the_example_of_the_documentation_can_be_used():
+    guide = (SHIPPED.parents[1] / "docs" / "importing.md").read_text("utf-8")
+    example = guide.partition("```toml\n")[2].partition("```")[0]
+
+    assert parse(example).files[0].columns == {"No", "Status", "Sum", "Owner", "Closed", "Product"}
