@@ -7,12 +7,16 @@ import uuid
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from funnelwatch.agents.embedded import EmbeddedKafka, EmbeddedRedis, free_ports
 from funnelwatch.agents.embedded.errors import EmbeddedError
 from funnelwatch.schemas.settings import BoardSettings, KafkaSettings, RedisSettings, Settings, WorkerSettings
 
 PARTITIONS = 4
+
+hypothesis_settings.register_profile("no_deadline", deadline=None)  # a busy machine is slow, not wrong
+hypothesis_settings.load_profile("no_deadline")
 
 
 def unavailable(error: EmbeddedError) -> None:
