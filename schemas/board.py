@@ -23,8 +23,9 @@ class Row(msgspec.Struct, gc=False):
     """The key figures of one rep, one team or the organisation, as the wall page lists them.
 
     Sales are of the month to date; losses and conversion of 30 days; ``outreach_*`` of today, except
-    ``outreach_recent`` (the last 5 whole working days). ``concern`` orders the list, worst first, and ``reasons`` names
-    what makes it up, largest part first.
+    ``outreach_recent`` (the last 5 whole working days). ``currency`` is the one to judge sales by: that of the quota,
+    else the organisation's if there is anything in it, else any; None if there is no amount at all. ``concern`` orders
+    the list, worst first, and ``reasons`` names what makes it up, largest part first.
     """
 
     level: str
@@ -37,6 +38,7 @@ class Row(msgspec.Struct, gc=False):
     concern: float
     reasons: list[str]
     severity: str | None
+    currency: str | None
     month: str
     elapsed: float | None
     won: int

@@ -28,17 +28,26 @@ def _share(value: float) -> float:
     return min(1.0, max(0.0, value))
 
 
-def parts(document: Document, evidence: Mapping[str, float]) -> dict[str, float]:
+def main_currency(document: Document, preferred: str) -> str | None:
+    """The currency to judge sales by: the quota's, else the preferred one if there is any of it, else any."""
+    sales = document.sales
+    for amounts in (sales.quota, sales.mtd.won_amount, sales.prev_mtd.won_amount, document.funnel.open_amount):
+        if amounts:
+            return preferred if preferred in amounts else next(iter(amounts))
+    return None
+
+
+def parts(document: Document, evidence: Mapping[str, float], currency: str | None) -> dict[str, float]:
     """What there is to worry about, each between 0 and 1; what does not exist is left out.
 
     Of the detectors only those that page: the slow ones judge by the figures that are parts of their own.
     """
     found = {name: _share(value / CRITICAL_EVIDENCE) for name, value in evidence.items() if name in PAGING}
     sales, funnel, outreach = document.sales, document.funnel, document.outreach
-    if sales.pace:
-        found["pace"] = _share(1 - min(sales.pace.values()))
-    if sales.growth:
-        found["growth"] = _share(-min(sales.growth.values()))
+    if currency in sales.pace:
+        found["pace"] = _share(1 - sales.pace[currency])
+    if currency in sales.growth:
+        found["growth"] = _share(-sales.growth[currency])
     if funnel.open_deals:
         found["overdue"] = _share(funnel.overdue_deals / funnel.open_deals)
     if outreach.recent_attainment is not None:
@@ -54,9 +63,17 @@ def worst_severity(alerts: Iterable[Alert]) -> str | None:
     return max((alert.severity for alert in alerts), key=lambda one: SEVERITY_CONCERN.get(one, 0.0), default=None)
 
 
-def row(document: Document, evidence: Mapping[str, float], severity: str | None) -> Row:
-    """The key figures of a document. An inactive rep is of no concern."""
-    found = parts(document, evidence) if document.active else {}
+def row(document: Document, evidence: Mapping[str, float], severity: str | None, preferred: str) -> Row:
+    """The key figures of a document. An inactive rep is of no concern.
+
+    Args:
+        document: Of a rep, a team or the organisation.
+        evidence: What the detectors see in it, by detector.
+        severity: Of the worst alert that fires for it.
+        preferred: The organisation's currency.
+    """
+    currency = main_currency(document, preferred)
+    found = parts(document, evidence, currency) if document.active else {}
     concern = sum(found.values()) + SEVERITY_CONCERN.get(severity or "", 0.0)
     sales, funnel, outreach = document.sales, document.funnel, document.outreach
     leak = document.conversion.get(RATE_WINDOW)
@@ -73,6 +90,7 @@ def row(document: Document, evidence: Mapping[str, float], severity: str | None)
         concern=round(concern, 3),
         reasons=[name for name, value in sorted(found.items(), key=lambda part: -part[1]) if value >= REASON_MIN],
         severity=severity,
+        currency=currency,
         month=sales.month,
         elapsed=sales.elapsed,
         won=sales.mtd.won,

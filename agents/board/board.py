@@ -48,7 +48,7 @@ class Board:
         self._calendar = calendar
         self.page = Exposition(of_process("board"))
         self.series = KpiSeries(self.page, settings.board.metric_windows, settings.board.reps_max)
-        self.figures = Figures(table, documents, self.series)
+        self.figures = Figures(table, documents, self.series, settings.currency)
         self.judgement = Judgement(settings, table, self.figures)
         self.reader = Reader(settings, secrets, table)
         self.publisher = Publisher(settings, secrets)
@@ -173,5 +173,5 @@ class Board:
             ("funnelwatch_board_publish_failures_total", self.publisher.failures_total),
         ):
             found.append((name, (), str(value)))
-        found.append(("funnelwatch_build_info", (__version__,), "1"))
+        found.append(("funnelwatch_build_info", (__version__, "board"), "1"))
         return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Final, Protocol
 
 import msgspec
@@ -24,8 +25,8 @@ Key = tuple[str, str]
 """(level, id); the organisation is ``ORGANISATION``."""
 
 ORGANISATION: Final[Key] = ("organisation", "")
-DOCUMENTS_PER_TURN: Final = 8
-"""Documents computed between two turns of the event loop, so that requests are answered meanwhile."""
+REPS_PER_JUDGEMENT: Final = 100
+"""Reps whose changes the detectors take in at a time, at a millisecond or two each; the others have their turn next."""
 AGED_PER_REFRESH: Final = 400
 """Documents renewed in one refresh only since a minute has passed; those that changed come first."""
 TOGETHER_SECONDS: Final = 1.0
@@ -84,10 +85,11 @@ class Changes(msgspec.Struct, gc=False):
 class Figures:
     """Documents, rows and series of all reps, teams and the organisation."""
 
-    def __init__(self, table: Table, documents: Documents, series: KpiSeries) -> None:
+    def __init__(self, table: Table, documents: Documents, series: KpiSeries, currency: str) -> None:
         self._table = table
         self._documents = documents
         self._series = series
+        self._currency = currency
         self._entries: dict[Key, Entry] = {}
         self._changed: set[str] = set()
         self._unjudged: set[str] = set()
@@ -109,9 +111,10 @@ class Figures:
         return worst_first(entry.row for (own, _), entry in self._entries.items() if own == level)
 
     def take_unjudged(self) -> set[str]:
-        """The reps whose cells changed since the last call, for the detectors."""
+        """Some of the reps whose cells changed since they were taken last, for the detectors."""
         self._take()
-        changed, self._unjudged = self._unjudged, set()
+        changed = set(islice(self._unjudged, REPS_PER_JUDGEMENT))
+        self._unjudged -= changed
         return changed
 
     def judged(self, evidence: Mapping[Key, dict[str, float]], severities: Mapping[Key, str]) -> None:
@@ -136,10 +139,9 @@ class Figures:
             changes.gone.append(key)
         due = [key for key in listed if self._is_new(key)]
         aged = [key for key in listed if key in self._entries and not self._is_new(key) and self._is_old(key, now)]
-        for number, key in enumerate([*due, *aged[:AGED_PER_REFRESH]], 1):
+        for key in (*due, *aged[:AGED_PER_REFRESH]):
             self._current(key, now)
-            if number % DOCUMENTS_PER_TURN == 0:
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)  # a document takes milliseconds: requests are answered between two
         self._report(changes)
         return changes
 
@@ -217,7 +219,7 @@ class Figures:
         evidence = {
             detector: round(value, EVIDENCE_DIGITS) for detector, value in self._evidence.get(key, {}).items() if value
         }
-        return row(document, evidence, self._severities.get(key))
+        return row(document, evidence, self._severities.get(key), self._currency)
 
     def _forget(self, key: Key) -> None:
         del self._entries[key]

@@ -41,10 +41,9 @@ class Judgement:
         self._figures.judged(strongest(evidence), severities)
         return changes
 
-    def _document(self, rep: str, now: int) -> Document:
+    def _document(self, rep: str, now: int) -> Document | None:
         entry = self._figures.find(("rep", rep), now)
-        assert entry is not None, f"{rep!r} is judged, so the table lists it"
-        return entry.document
+        return entry.document if entry else None
 
     def _describe(self, level: str, subject: str) -> Subject:
         if level != "rep":

@@ -32,10 +32,11 @@ class Detectors:
     """Evidence for every rep and team.
 
     Days are extracted from the table once and again for the reps that changed, so a quiet second costs only the stall
-    clocks. ``document_of(rep, now)`` gives the KPI document that the slow detectors judge.
+    clocks. ``document_of(rep, now)`` gives the KPI document that the slow detectors judge, or None for
+    a rep who is not listed then.
     """
 
-    def __init__(self, settings: Settings, table: Table, document_of: Callable[[str, int], Document]) -> None:
+    def __init__(self, settings: Settings, table: Table, document_of: Callable[[str, int], Document | None]) -> None:
         self._calendar = Calendar(settings.calendar)
         self._table = table
         self._document_of = document_of
@@ -93,7 +94,7 @@ class Detectors:
         yield from self._stalled(rep, now)
         if rep not in self._slow:
             document = self._document_of(rep, now)
-            self._slow[rep] = [_shortfall(name, rep, judge(document)) for name, judge in SLOW.items()]
+            self._slow[rep] = [_shortfall(name, rep, judge(document)) for name, judge in SLOW.items() if document]
         yield from self._slow[rep]
 
     def _loss_spikes(self, level: str, subject: str) -> list[Evidence]:

@@ -130,6 +130,18 @@ async def test_what_the_workers_published_is_what_the_api_says(settings, writer,
         assert team["level"] == "team"
 
 
+async def test_a_rep_whose_days_are_all_forgotten_is_listed_nowhere_and_harms_nobody(settings, writer, cells):
+    ghost = DayCell("ghost", TODAY - settings.retention_days - 5)
+    cells[Kind.DEAL, 0][ghost] = {("won", "new-business", "EUR"): 3}
+    writer.everything(cells, at=clock.now_us())
+    async with board(settings) as session:
+        await until(session, "/api/v1/alerts", 200)
+        await asyncio.sleep(1.5)  # the detectors have looked at everybody
+
+        assert len(json.loads((await asked(session, "/api/v1/reps"))[2])["rows"]) == REPS
+        assert (await asked(session, "/api/v1/reps/ghost"))[0] == 404
+
+
 async def test_who_does_not_exist_is_a_404_that_says_so(settings, writer):
     writer.everything({}, at=clock.now_us())
     async with board(settings) as session:

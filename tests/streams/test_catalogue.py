@@ -68,3 +68,16 @@ def test_names_follow_the_rules_of_prometheus(metric):
 def test_workers_expose_no_kpi_and_the_board_exposes_all():
     assert not [metric.name for metric in of_process("worker") if metric.name.startswith("sales_")]
     assert {name for name in CATALOGUE if name.startswith("sales_")} <= {metric.name for metric in of_process("board")}
+
+
+def test_the_worker_exposes_what_the_catalogue_says():
+    from funnelwatch.agents.engine.metrics import Metrics
+
+    metrics = Metrics()
+    metrics.watch_lag(dict)
+    exposed = {
+        f"{family.name}_total" if family.type == "counter" else family.name: family.type
+        for family in metrics.registry.collect()
+    }
+
+    assert exposed == {metric.name: metric.type for metric in of_process("worker")}

@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_classic
 from support.documents import WINDOWS, document
 
-from funnelwatch.streams.catalogue import CATALOGUE, OTHER, Metric, of_process
+from funnelwatch.streams.catalogue import CATALOGUE, OTHER, of_process
 from funnelwatch.streams.exposition import (
     LABEL_CHARS_MAX,
     SERIES_PER_SUBJECT_MAX,
@@ -19,6 +19,7 @@ from funnelwatch.streams.exposition import (
     label_text,
     prefers_openmetrics,
 )
+from funnelwatch.streams.metric import Metric
 from funnelwatch.streams.samples import KpiSeries, samples
 
 GAUGE = Metric("a_gauge", "gauge", "", ("who",), "What it is.", "What to do.")

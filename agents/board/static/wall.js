@@ -25,8 +25,6 @@ let sought = new URLSearchParams(location.search).get("team") ?? "";
 let allAlerts = false;
 let due = false;
 
-const first = found => Object.keys(found)[0] ?? null;
-const currencyOf = row => first(row.quota) ?? first(row.won_amount) ?? first(row.open_amount);
 const two = (above, below, tone) => [h("span", { class: `value ${tone ?? ""}` }, above), h("span", { class: "note" }, ...[below ?? ""].flat())];
 
 // What makes up most of a rep's place in the list stands out; the rest stays quiet.
@@ -61,7 +59,7 @@ function identity(row) {
 }
 
 function sales(row) {
-  const currency = currencyOf(row);
+  const { currency } = row;
   if (!currency) return two(format.number(0), say.noQuota);
   const won = format.money(row.won_amount[currency] ?? "0", currency);
   const quota = row.quota[currency];
@@ -74,13 +72,13 @@ function sales(row) {
 }
 
 function pace(row) {
-  const value = row.pace[currencyOf(row)];
+  const value = row.pace[row.currency];
   if (value === undefined) return two("–");
-  return two(signed(format.number(value, 2), value >= 1, value >= 1 ? say.ahead : say.behind), say.ofQuota(format.percent(row.attainment[currencyOf(row)])), tone(row, "pace"));
+  return two(signed(format.number(value, 2), value >= 1, value >= 1 ? say.ahead : say.behind), say.ofQuota(format.percent(row.attainment[row.currency])), tone(row, "pace"));
 }
 
 function growth(row) {
-  const currency = currencyOf(row);
+  const { currency } = row;
   const value = row.growth[currency];
   if (value === undefined) return two("–");
   const cause = row.cause[currency];
@@ -153,7 +151,7 @@ function tile(name, value, note, tone, extra) {
 function drawTiles() {
   if (!organisation) return;
   const row = organisation;
-  const currency = currencyOf(row);
+  const { currency } = row;
   const quota = row.quota[currency];
   const rate = row.pace[currency];
   const grown = row.growth[currency];

@@ -1,0 +1,186 @@
+"""Metrics about the machinery: process-local, from 0 at every start (never restored from a table)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from funnelwatch.streams.metric import Metric
+
+BOARD: Final = (
+    Metric(
+        "sales_kpi_age_seconds",
+        "gauge",
+        "seconds",
+        ("topic", "partition"),
+        "Age of the figures that come from this partition: seconds since its worker last confirmed them.",
+        "Over 30 s: is a worker running and owning the partition? See its log and the consumer lag.",
+    ),
+    Metric(
+        "sales_partition_updated_timestamp_seconds",
+        "gauge",
+        "seconds",
+        ("topic", "partition"),
+        "When the worker of this partition last confirmed its figures.",
+        "As sales_kpi_age_seconds; survives a board that cannot tell the time.",
+    ),
+    Metric(
+        "sales_partition_owner_epoch",
+        "gauge",
+        "",
+        ("topic", "partition"),
+        "Consumer group generation of the worker that owns this partition.",
+        "Rising every few minutes: workers rebalance all the time; look for restarts or slow polls.",
+    ),
+    Metric(
+        "funnelwatch_reps_over_limit",
+        "gauge",
+        "",
+        (),
+        "Reps counted under rep=__other__ now, since board.reps_max is reached.",
+        "A flood of invented ids, or a floor that grew: look at the publishers, or raise board.reps_max.",
+    ),
+    Metric(
+        "funnelwatch_reps_capped_total",
+        "counter",
+        "",
+        (),
+        "Reps that were put under rep=__other__ since the board started.",
+        "As funnelwatch_reps_over_limit.",
+    ),
+    Metric(
+        "funnelwatch_series_dropped",
+        "gauge",
+        "",
+        (),
+        "Series not exposed since a rep or team has more than the limit of them.",
+        "Somebody invents stages or currencies; correct the publisher.",
+    ),
+    Metric(
+        "funnelwatch_board_reloads_total",
+        "counter",
+        "",
+        (),
+        "Shards read again as a whole: at start, after a gap, a change of owner or a lost connection.",
+        "Rising steadily: workers change owners or messages get lost; see the board's log.",
+    ),
+    Metric(
+        "funnelwatch_board_refresh_seconds",
+        "gauge",
+        "seconds",
+        (),
+        "How long the board took to bring the changed figures up to date the last time.",
+        "Over 1 s: figures lag by as much; give the board a core of its own.",
+    ),
+    Metric(
+        "funnelwatch_board_streams",
+        "gauge",
+        "",
+        (),
+        "Pages connected to the stream of changes.",
+        "Near the limit new pages are refused.",
+    ),
+    Metric(
+        "funnelwatch_board_publish_failures_total",
+        "counter",
+        "",
+        (),
+        "Documents and alerts that could not be published to Kafka at the first try.",
+        "Kafka is away or refuses them; see the board's log. The newest document of each rep is sent later.",
+    ),
+)
+
+SHARED: Final = (
+    Metric(
+        "funnelwatch_build_info",
+        "gauge",
+        "",
+        ("version", "process"),
+        "The running version; always 1.",
+        "Two versions for long: finish the roll-out.",
+        ("worker", "board", "gateway"),
+    ),
+)
+
+WORKER: Final = (
+    Metric(
+        "funnelwatch_events_total",
+        "counter",
+        "",
+        ("topic", "result"),
+        "Events read since the process started: applied, unchanged or refused. The three add up to what was read.",
+        "Refused rising: read funnelwatch_refused_total and the dead letters.",
+        ("worker",),
+    ),
+    Metric(
+        "funnelwatch_refused_total",
+        "counter",
+        "",
+        ("reason",),
+        "Events refused since the process started, by stable reason code.",
+        "Read the dead letters of that reason and correct the publisher.",
+        ("worker", "gateway"),
+    ),
+    Metric(
+        "funnelwatch_links_total",
+        "counter",
+        "",
+        ("result",),
+        "Facts read that one entity tells another since the process started: applied, unchanged or refused.",
+        "Refused rising: a worker of another version writes links; finish the roll-out.",
+        ("worker",),
+    ),
+    Metric(
+        "funnelwatch_forwarded_total",
+        "counter",
+        "",
+        ("topic",),
+        "Events that were sent on to the partition of their subject since the process started.",
+        "Their publisher does not partition by murmur2 of the key: set its partitioner to murmur2_random.",
+        ("worker",),
+    ),
+    Metric(
+        "funnelwatch_consumer_lag_records",
+        "gauge",
+        "",
+        ("topic", "partition"),
+        "Messages in the partition that the worker has not read yet.",
+        "Growing: add a worker, up to the number of partitions.",
+        ("worker",),
+    ),
+    Metric(
+        "funnelwatch_event_age_seconds",
+        "histogram",
+        "seconds",
+        (),
+        "From event time to figure visible.",
+        "High with no lag: the publisher sends late. High with lag: add a worker.",
+        ("worker",),
+    ),
+    Metric(
+        "funnelwatch_chunk_seconds",
+        "histogram",
+        "seconds",
+        (),
+        "Time to fold one chunk and have it acknowledged.",
+        "High: slow disk or slow broker acknowledgements.",
+        ("worker",),
+    ),
+    Metric(
+        "funnelwatch_recovery_seconds",
+        "histogram",
+        "seconds",
+        (),
+        "From an assignment of partitions until they are folded again.",
+        "Rising with each restart: state grows; consider standby replicas.",
+        ("worker",),
+    ),
+    Metric(
+        "funnelwatch_rebalances_total",
+        "counter",
+        "",
+        (),
+        "Rebalances this process took part in.",
+        "Rising steadily: workers restart or miss the session timeout.",
+        ("worker",),
+    ),
+)
