@@ -8,21 +8,14 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
 
 import click
 
 from funnelwatch import __version__
+from funnelwatch.agents.command_line import FAILURE, INTERRUPTED, OK, USAGE, configured
+from funnelwatch.agents.dlq.commands import dlq
 from funnelwatch.agents.errors import OperationError
-
-OK: Final = 0
-FAILURE: Final = 1
-USAGE: Final = 2
-INTERRUPTED: Final = 130
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 EPILOG = """\b
 Configuration: --config FILE, else the file named by FUNNELWATCH_CONFIG, else ./funnelwatch.toml, else defaults for
@@ -32,17 +25,6 @@ everything on this machine. Passwords come from FUNNELWATCH_KAFKA_PASSWORD and F
 Exit codes: 0 all went well; 1 something failed (the message says what); 2 the command line or the configuration is
 wrong; 130 interrupted with Ctrl-C.
 """
-
-
-def configured(command: Command) -> Command:
-    """The option that names the configuration."""
-    return click.option(
-        "--config",
-        "config",
-        type=click.Path(path_type=Path, dir_okay=False),
-        envvar="FUNNELWATCH_CONFIG",
-        help="Configuration file (TOML). Default: ./funnelwatch.toml if there is one.",
-    )(command)
 
 
 FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -318,6 +300,9 @@ def demo(
         config=config,
     )
     return run(options, Console())
+
+
+funnelwatch.add_command(dlq)
 
 
 def _run(module: str, config: Path | None) -> int:

@@ -1,0 +1,27 @@
+"""What the commands share: exit codes, and the option that names the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+OK: Final = 0
+FAILURE: Final = 1
+USAGE: Final = 2
+INTERRUPTED: Final = 130
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def configured(command: Command) -> Command:
+    """The option that names the configuration."""
+    return click.option(
+        "--config",
+        "config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        envvar="FUNNELWATCH_CONFIG",
+        help="Configuration file (TOML). Default: ./funnelwatch.toml if there is one.",
+    )(command)
