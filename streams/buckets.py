@@ -14,6 +14,8 @@ from funnelwatch.streams.cells import Measure, Sums
 
 T = TypeVar("T")
 
+BEGIN: Final = -(1 << 62)
+"""A horizon before all time."""
 HEAP_SLACK: Final = 16
 """A heap of marks is made anew when more than half of it, and more than this, is no longer valid."""
 
@@ -25,18 +27,17 @@ class Horizon(Generic[T]):
 
     def __init__(self) -> None:
         self.buckets: dict[int, T] = {}
-        self.minute: int | None = None
+        self.minute = BEGIN
 
     def takes(self, minute: int) -> bool:
         """Whether a minute lies after the horizon."""
-        return self.minute is None or minute > self.minute
+        return minute > self.minute
 
     def advance(self, to: int) -> list[tuple[int, T]]:
         """Move the horizon to a minute, not back; returns the buckets at or before it, which are gone now."""
         if not self.takes(to):
             return []
-        past: list[int]
-        if self.minute is not None and to - self.minute < len(self.buckets):
+        if to - self.minute < len(self.buckets):
             past = [minute for minute in range(self.minute + 1, to + 1) if minute in self.buckets]
         else:
             past = [minute for minute in self.buckets if minute <= to]
@@ -45,7 +46,7 @@ class Horizon(Generic[T]):
 
 
 class SumsByTime:
-    """Sums of each (rep, day or minute): zero sums leave no measure, and none leave no entry."""
+    """Sums of each (rep, day or minute); zero sums leave no measure, and none leave no entry."""
 
     __slots__ = ("changed", "horizon")
 
@@ -53,27 +54,28 @@ class SumsByTime:
         self.horizon: Horizon[dict[str, Sums]] = Horizon()
         self.changed: set[tuple[str, int]] = set()
 
-    def add(self, rep: str, time: int, measure: Measure, amount: int) -> None:
-        """Add to one sum, unless its time is past."""
-        if not self.horizon.takes(time):
+    def add(self, rep: str, time: int, changes: list[tuple[Measure, int]]) -> None:
+        """Add to some sums of one (rep, time), unless the time is past."""
+        horizon = self.horizon
+        if time <= horizon.minute:
             return
         self.changed.add((rep, time))
-        buckets = self.horizon.buckets
-        bucket = buckets.get(time)
+        bucket = horizon.buckets.get(time)
         if bucket is None:
-            bucket = buckets[time] = {}
+            bucket = horizon.buckets[time] = {}
         sums = bucket.get(rep)
         if sums is None:
             sums = bucket[rep] = {}
-        total = sums.get(measure, 0) + amount
-        if total:
-            sums[measure] = total
-            return
-        del sums[measure]
+        for measure, amount in changes:
+            total = sums.get(measure, 0) + amount
+            if total:
+                sums[measure] = total
+            else:
+                del sums[measure]
         if not sums:
             del bucket[rep]
             if not bucket:
-                del buckets[time]
+                del horizon.buckets[time]
 
     def advance(self, to: int) -> None:
         """Forget what is at or before a time."""

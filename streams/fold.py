@@ -7,7 +7,7 @@ adding and merging are commutative, associative and idempotent.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
@@ -91,6 +91,24 @@ class Fold(ABC, Generic[St]):
     def links(self, subject: str, state: St) -> list[Link]:  # noqa: ARG002  (leads and reps tell nobody anything)
         """All facts the entity tells others now, and those it has to take back."""
         return []
+
+    def retells(self, steps: Sequence[Any]) -> bool:  # noqa: ARG002  (leads and reps tell nobody anything)
+        """Whether these steps, coming last, may change what `links` says but for its version."""
+        return False
+
+    def difference(
+        self,
+        subject: str,  # noqa: ARG002  (by default there is no short way)
+        state: St,  # noqa: ARG002
+        known: int,  # noqa: ARG002
+        context: Context,  # noqa: ARG002
+    ) -> tuple[Contribution, Contribution] | None:
+        """What the steps from ``known`` > 0 on change: two contributions that lack the same sums of the steps before.
+
+        It is what nearly every event needs (it comes last), without the cost of counting the whole history twice. None:
+        these steps change what the ones before count for, so `contribution` has to tell.
+        """
+        return None
 
     @abstractmethod
     def forgettable(self, state: St, before_us: int) -> bool:

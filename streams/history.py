@@ -57,10 +57,14 @@ def observe(history: list[S], repeats: list[S], step: S, content: Content) -> bo
     Raises:
         Refused: The entity has ``HISTORY_MAX`` observations already.
     """
-    _, source, identity, *_ = step
-    known = next((one for one in history if one[2] == identity and one[1] == source), None)
-    if known == step or (known is not None and step in repeats):
-        return False
+    source, identity = step[1], step[2]
+    known = None
+    for one in history:
+        if one[2] == identity and one[1] == source:
+            known = one
+            if known == step or step in repeats:
+                return False
+            break
     if len(history) + len(repeats) >= HISTORY_MAX:
         raise Refused(
             HISTORY_FULL,

@@ -123,20 +123,12 @@ class ShardCells:
         yield CloseCell, self._closes
 
     def _add_sums(self, old: Contribution, new: Contribution) -> None:
-        before, after = old.sums, new.sums
-        for key, amount in after.items():
-            was = before.get(key, 0)
-            if amount != was:
-                self._add_sum(*key, amount - was)
-        for key, amount in before.items():
-            if key not in after:
-                self._add_sum(*key, -amount)
-
-    def _add_sum(self, rep: str, minute: int, measure: Measure, amount: int) -> None:
-        self._days.add(rep, self._day_of_minute(minute), measure, amount)
-        self._minutes.add(rep, minute, measure, amount)
-        if measure[0] in CLOSE_MEASURES:
-            self._closes.add(rep, minute, measure, amount)
+        for (rep, minute), changes in _changes(old.sums, new.sums).items():
+            self._days.add(rep, self._day_of_minute(minute), changes)
+            self._minutes.add(rep, minute, changes)
+            closes = [change for change in changes if change[0][0] in CLOSE_MEASURES]
+            if closes:
+                self._closes.add(rep, minute, closes)
 
     def _latest(self, rep: str) -> int | None:
         marks = self._marks.get(rep)
@@ -186,6 +178,23 @@ class ShardCells:
         if isinstance(item, LostDeal):
             return item.closed_at // MINUTE_US + self._recording_minutes + LOST_DAYS_BEYOND * DAY_MINUTES
         return None
+
+
+def _changes(
+    old: dict[tuple[str, int, Measure], int], new: dict[tuple[str, int, Measure], int]
+) -> dict[tuple[str, int], list[tuple[Measure, int]]]:
+    """What to add to the measures of each (rep, minute)."""
+    places: dict[tuple[str, int], list[tuple[Measure, int]]] = {}
+    for key, amount in new.items():
+        change = amount - old.get(key, 0)
+        if change:
+            rep, minute, measure = key
+            places.setdefault((rep, minute), []).append((measure, change))
+    for key, amount in old.items():
+        if key not in new:
+            rep, minute, measure = key
+            places.setdefault((rep, minute), []).append((measure, -amount))
+    return places
 
 
 def _copy(sums: dict[Measure, int] | None) -> dict[Measure, int] | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import astuple
 
 from funnelwatch.schemas.events import CallData, Event, Kind
-from funnelwatch.streams.cells import CallRecording, Contribution, Item, ItemCell
+from funnelwatch.streams.cells import MINUTE_US, CallRecording, Contribution, ItemCell
 from funnelwatch.streams.context import Context
-from funnelwatch.streams.entities.flow import RepSums, count
-from funnelwatch.streams.entities.ownership import Owners, last_place, last_set
+from funnelwatch.streams.entities.ownership import finals, last_place, owner_after
 from funnelwatch.streams.entities.touch import touch_links
 from funnelwatch.streams.fold import Fold
 from funnelwatch.streams.history import Step
@@ -20,8 +21,8 @@ COMPLETED: Final = 0
 RECORDED: Final = 1
 DELETED: Final = 2
 
-_REP: Final = 4
-_DIRECTION, _OUTCOME, _STARTED_AT, _TALK_MS, _COLD, _URL, _LEAD_ID, _DEAL_ID = range(5, 13)
+_LEAD_ID: Final = 11
+_DEAL_ID: Final = 12
 
 CallStep = tuple[
     int,
@@ -62,11 +63,19 @@ class CallFold(Fold[CallState]):
         completed = last_place(history, COMPLETED)
         if not history or last_place(history, DELETED) > completed:
             return Contribution()
-        owners = Owners([step[0] for step in history], [step[_REP] for step in history])
-        sums: RepSums = {}
+        place = completed if completed >= 0 else last_place(history, RECORDED)
+        rep, at = owner_after(history, place), history[place][0]
+        _, _, _, _, _, direction, outcome, _, talk_ms, cold, url, _, deal_id = finals(history)
+        contribution = Contribution()
         if completed >= 0:
-            _count_call(sums, history, owners.after(completed), history[completed][0])
-        return Contribution(sums, _recording(subject, history, owners, completed))
+            minute, direction = at // MINUTE_US, direction or "outbound"
+            contribution.sums[rep, minute, ("call", direction, 1 if cold else 0, outcome or "")] = 1
+            if talk_ms:
+                contribution.sums[rep, minute, ("talk_ms", direction)] = talk_ms
+        if url:
+            recording = CallRecording(at, url, deal_id, outcome, talk_ms)
+            contribution.items[ItemCell(rep, "recording", subject)] = recording
+        return contribution
 
     def links(self, subject: str, state: CallState) -> list[Link]:
         """To the lead and the deal it names: touched at …; to those it named earlier: not touched."""
@@ -75,6 +84,10 @@ class CallFold(Fold[CallState]):
         at = state.history[completed][0] if counts else None
         return touch_links((Kind.CALL, subject), state.history, state.repeats, (_LEAD_ID, _DEAL_ID), at)
 
+    def retells(self, steps: Sequence[Any]) -> bool:  # noqa: ARG002  (hardly any step does not)
+        """As of `Fold`: any step may."""
+        return True
+
     def forgettable(self, state: CallState, before_us: int) -> bool:
         """No event since: a call is never open."""
         return all(step[0] < before_us for step in state.history[-1:])
@@ -82,45 +95,7 @@ class CallFold(Fold[CallState]):
     def _step(self, code: int, event: Event) -> Step:
         data = event.data
         assert isinstance(data, CallData)
-        return (
-            event.at,
-            event.source,
-            event.id,
-            code,
-            data.rep_id,
-            data.direction,
-            data.outcome,
-            data.started_at,
-            data.talk_ms,
-            data.cold,
-            data.recording_url,
-            data.lead_id,
-            data.deal_id,
-        )
+        return (event.at, event.source, event.id, code, *astuple(data))
 
     def _data(self, step: Any) -> dict[str, Any]:
         return dict(zip(CallData.__struct_fields__, step[4:], strict=True))
-
-
-def _count_call(sums: RepSums, history: list[CallStep], rep: str, at: int) -> None:
-    direction = last_set(history, _DIRECTION) or "outbound"
-    cold = 1 if last_set(history, _COLD) else 0
-    count(sums, rep, at, ("call", direction, cold, last_set(history, _OUTCOME) or ""))
-    talk_ms = last_set(history, _TALK_MS)
-    if talk_ms:
-        count(sums, rep, at, ("talk_ms", direction), talk_ms)
-
-
-def _recording(subject: str, history: list[CallStep], owners: Owners, completed: int) -> dict[ItemCell, Item]:
-    url = last_set(history, _URL)
-    place = completed if completed >= 0 else last_place(history, RECORDED)
-    if not url or place < 0:
-        return {}
-    item = CallRecording(
-        at=history[place][0],
-        url=url,
-        deal_id=last_set(history, _DEAL_ID),
-        outcome=last_set(history, _OUTCOME),
-        talk_ms=last_set(history, _TALK_MS),
-    )
-    return {ItemCell(owners.after(place), "recording", subject): item}

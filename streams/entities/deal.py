@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import astuple
 
 from funnelwatch.schemas.events import DealData, Event, Kind
-from funnelwatch.streams.cells import Contribution, Item, ItemCell, LostDeal, OpenDeal
+from funnelwatch.streams.cells import Contribution, ItemCell, LostDeal, OpenDeal
 from funnelwatch.streams.context import Context
-from funnelwatch.streams.entities.flow import count
+from funnelwatch.streams.entities.flow import RepSums, count
 from funnelwatch.streams.entities.ownership import first_owner
 from funnelwatch.streams.entities.walk import CREATED, DELETED, LOST, REOPENED, WON, Close, DealStep, Walk
 from funnelwatch.streams.fold import Fold
@@ -20,6 +22,7 @@ from funnelwatch.streams.sketch import bin_of
 
 _REST: Final = 7
 _LEAD_ID: Final = 3
+_TELLING: Final = (CREATED, WON, LOST, REOPENED, DELETED)
 
 
 class DealState(msgspec.Struct, array_like=True, gc=False):
@@ -52,28 +55,53 @@ class DealFold(Fold[DealState]):
         if not history:
             return Contribution()
         created_at = history[0][0]
-        walk = Walk(created_at, first_owner(step[4] for step in history), context)
+        walk = Walk(created_at, first_owner(history), context)
         walk.take(history[0])
         count(walk.sums, walk.owner, created_at, ("created", walk.pipeline))
         for step in history[1:]:
             walk.take(step)
         if walk.deleted:
             return Contribution()
-        if walk.close is not None:
-            _count_close(walk, walk.close, created_at)
-        return Contribution(walk.sums, _items(subject, walk, state, created_at), walk.advances)
+        return _figures(subject, walk, history[-1][0], state.links, walk.sums)
+
+    def difference(
+        self, subject: str, state: DealState, known: int, context: Context
+    ) -> tuple[Contribution, Contribution] | None:
+        """As of `Fold`: what the walk counted up to ``known`` stays; closes, items and advances are compared."""
+        history = state.history
+        created_at = history[0][0]
+        owner = first_owner(history)
+        walk = Walk(created_at, owner, context)
+        walk.counts = False
+        for step in history[:known]:
+            walk.take(step)
+        if walk.deleted or owner != first_owner(history[:known]):
+            return None
+        before = _figures(subject, walk, history[known - 1][0], state.links, {})
+        walk.counts = True
+        for step in history[known:]:
+            walk.take(step)
+        return None if walk.deleted else (before, _figures(subject, walk, history[-1][0], state.links, walk.sums))
 
     def links(self, subject: str, state: DealState) -> list[Link]:
         """To its lead: won at …; to leads it belonged to earlier: not won."""
-        named = {rest[_LEAD_ID] for *_, rest in state.history + state.repeats if rest is not None and rest[_LEAD_ID]}
+        history, repeats = state.history, state.repeats
+        named = {step[_REST][_LEAD_ID] for step in history if step[_REST] is not None}
+        if repeats:
+            named.update(step[_REST][_LEAD_ID] for step in repeats if step[_REST] is not None)
+        named.discard(None)
         if not named:
             return []
-        present, won_at = _won_for(state.history)
-        version = len(state.history) + len(state.repeats)
+        present, won_at = _won_for(history)
+        version = len(history) + len(repeats)
         return [
             Link(Kind.LEAD, lead, Kind.DEAL, subject, WON_FACT, won_at if lead == present else None, version)
-            for lead in sorted(named)
+            for lead in sorted(one for one in named if one is not None)
         ]
+
+    def retells(self, steps: Sequence[DealStep]) -> bool:
+        """As of `Fold`: only the words that close, reopen, delete or create, and another lead."""
+        return any(step[3] in _TELLING or (step[_REST] is not None and step[_REST][_LEAD_ID]) for step in steps)
 
     def forgettable(self, state: DealState, before_us: int) -> bool:
         """Closed or deleted, and no event since."""
@@ -85,18 +113,9 @@ class DealFold(Fold[DealState]):
     def _step(self, code: int, event: Event) -> Step:
         data = event.data
         assert isinstance(data, DealData)
-        rest = (
-            data.amount,
-            data.currency,
-            data.expected_close,
-            data.lead_id,
-            data.customer,
-            data.lost_reason,
-            data.snooze_until,
-            data.snooze_reason,
-        )
-        told = None if rest == _NOTHING else rest
-        return (event.at, event.source, event.id, code, data.rep_id, data.pipeline, data.stage, told)
+        rep, pipeline, stage, *rest = astuple(data)
+        told = tuple(rest)
+        return (event.at, event.source, event.id, code, rep, pipeline, stage, None if told == _NOTHING else told)
 
     def _data(self, step: Any) -> dict[str, Any]:
         return dict(zip(DealData.__struct_fields__, _in_order(*step[4:]), strict=True))
@@ -110,43 +129,52 @@ def _in_order(rep: str | None, pipeline: str | None, stage: str | None, rest: An
     return (rep, pipeline, stage, *(_NOTHING if rest is None else rest))
 
 
-def _items(subject: str, walk: Walk, state: DealState, created_at: int) -> dict[ItemCell, Item]:
-    """The deal as it stands after the walk, if it is open or lost."""
+def _figures(subject: str, walk: Walk, last_at: int, links: list[Received], sums: RepSums) -> Contribution:
+    """The deal as it stands after the walk: its close counted into ``sums``, its item, its advances."""
     close = walk.close
     if close is None:
-        open_deal = OpenDeal(
-            pipeline=walk.pipeline,
-            stage=walk.stage,
-            currency=walk.currency,
-            amount=walk.amount,
-            created_at=created_at,
-            entered_at=walk.entered_at,
-            owned_since=walk.owned_since,
-            touched_at=max([state.history[-1][0], *touches(state.links)]),
-            snoozed_until=walk.snoozed_until,
-            customer=walk.customer,
-        )
-        return {ItemCell(walk.owner, "open_deal", subject): open_deal}
+        cell, item = ItemCell(walk.owner, "open_deal", subject), _open_deal(walk, last_at, links)
+        return Contribution(sums, {cell: item}, walk.advances.copy())
     if close.won:
-        return {}
+        _count_won(sums, walk, close)
+        return Contribution(sums, {}, walk.advances.copy())
+    _count_lost(sums, walk, close)
     lost_deal = LostDeal(close.at, close.pipeline, close.stage, walk.lost_reason, walk.currency, walk.amount)
-    return {ItemCell(close.rep, "lost_deal", subject): lost_deal}
+    return Contribution(sums, {ItemCell(close.rep, "lost_deal", subject): lost_deal}, walk.advances.copy())
 
 
-def _count_close(walk: Walk, close: Close, created_at: int) -> None:
-    """Won or lost, with the final amount and currency; a win also has a cycle."""
-    dimensions: tuple[str, ...]
-    if close.won:
-        name, dimensions = "won", (close.pipeline, walk.currency)
-        cycle = walk.calendar.working_us(created_at, close.at)
-        count(walk.sums, close.rep, close.at, ("cycle", bin_of(cycle)))
-        if cycle:
-            count(walk.sums, close.rep, close.at, ("cycle_us",), cycle)
-    else:
-        name, dimensions = "lost", (close.pipeline, walk.currency, close.stage, walk.lost_reason)
-    count(walk.sums, close.rep, close.at, (name, *dimensions))
+def _open_deal(walk: Walk, last_at: int, links: list[Received]) -> OpenDeal:
+    return OpenDeal(
+        pipeline=walk.pipeline,
+        stage=walk.stage,
+        currency=walk.currency,
+        amount=walk.amount,
+        created_at=walk.created_at,
+        entered_at=walk.entered_at,
+        owned_since=walk.owned_since,
+        touched_at=max([last_at, *touches(links)]) if links else last_at,
+        snoozed_until=walk.snoozed_until,
+        customer=walk.customer,
+    )
+
+
+def _count_won(sums: RepSums, walk: Walk, close: Close) -> None:
+    """A win with its cycle, and the final amount in the final currency."""
+    count(sums, close.rep, close.at, ("won", close.pipeline, walk.currency))
     if walk.amount:
-        count(walk.sums, close.rep, close.at, (f"{name}_amount", *dimensions), walk.amount)
+        count(sums, close.rep, close.at, ("won_amount", close.pipeline, walk.currency), walk.amount)
+    cycle = walk.calendar.working_us(walk.created_at, close.at)
+    count(sums, close.rep, close.at, ("cycle", bin_of(cycle)))
+    if cycle:
+        count(sums, close.rep, close.at, ("cycle_us",), cycle)
+
+
+def _count_lost(sums: RepSums, walk: Walk, close: Close) -> None:
+    """A loss with the final reason, and the final amount in the final currency."""
+    count(sums, close.rep, close.at, ("lost", close.pipeline, walk.currency, close.stage, walk.lost_reason))
+    if walk.amount:
+        measure = ("lost_amount", close.pipeline, walk.currency, close.stage, walk.lost_reason)
+        count(sums, close.rep, close.at, measure, walk.amount)
 
 
 def _outcome(history: list[DealStep]) -> DealStep | None:

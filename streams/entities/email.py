@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import astuple
 
 from funnelwatch.schemas.events import EmailData, Event, Kind
-from funnelwatch.streams.cells import Contribution
+from funnelwatch.streams.cells import MINUTE_US, Contribution
 from funnelwatch.streams.context import Context
-from funnelwatch.streams.entities.flow import RepSums, count
-from funnelwatch.streams.entities.ownership import Owners, last_place, last_set
+from funnelwatch.streams.entities.ownership import last_place, last_set, owner_after
 from funnelwatch.streams.entities.touch import touch_links
 from funnelwatch.streams.fold import Fold
 from funnelwatch.streams.history import Step
@@ -20,8 +21,9 @@ SENT: Final = 0
 REPLIED: Final = 1
 DELETED: Final = 2
 
-_REP: Final = 4
-_COLD, _TEMPLATE, _LEAD_ID, _DEAL_ID = range(5, 9)
+_COLD: Final = 5
+_LEAD_ID: Final = 7
+_DEAL_ID: Final = 8
 
 EmailStep = tuple[int, str, str, int, str | None, bool | None, str | None, str | None, str | None]
 """at, source, id, type code, and the members as `EmailData` lists them."""
@@ -48,20 +50,24 @@ class EmailFold(Fold[EmailState]):
         sent = last_place(history, SENT)
         if last_place(history, DELETED) > sent:
             return Contribution()
-        owners = Owners([step[0] for step in history], [step[_REP] for step in history])
-        sums: RepSums = {}
+        contribution = Contribution()
         if sent >= 0:
-            count(sums, owners.after(sent), history[sent][0], ("email", 1 if last_set(history, _COLD) else 0))
+            cold = 1 if last_set(history, _COLD) else 0
+            contribution.sums[owner_after(history, sent), history[sent][0] // MINUTE_US, ("email", cold)] = 1
         replied = next((place for place, step in enumerate(history) if step[3] == REPLIED), -1)
         if replied >= 0:
-            count(sums, owners.after(replied), history[replied][0], ("reply",))
-        return Contribution(sums)
+            contribution.sums[owner_after(history, replied), history[replied][0] // MINUTE_US, ("reply",)] = 1
+        return contribution
 
     def links(self, subject: str, state: EmailState) -> list[Link]:
         """To the lead and the deal it names: touched at …; to those it named earlier: not touched."""
         sent = last_place(state.history, SENT)
         at = state.history[sent][0] if sent > last_place(state.history, DELETED) else None
         return touch_links((Kind.EMAIL, subject), state.history, state.repeats, (_LEAD_ID, _DEAL_ID), at)
+
+    def retells(self, steps: Sequence[Any]) -> bool:  # noqa: ARG002  (hardly any step does not)
+        """As of `Fold`: any step may."""
+        return True
 
     def forgettable(self, state: EmailState, before_us: int) -> bool:
         """No event since: an email is never open."""
@@ -70,17 +76,7 @@ class EmailFold(Fold[EmailState]):
     def _step(self, code: int, event: Event) -> Step:
         data = event.data
         assert isinstance(data, EmailData)
-        return (
-            event.at,
-            event.source,
-            event.id,
-            code,
-            data.rep_id,
-            data.cold,
-            data.template,
-            data.lead_id,
-            data.deal_id,
-        )
+        return (event.at, event.source, event.id, code, *astuple(data))
 
     def _data(self, step: Any) -> dict[str, Any]:
         return dict(zip(EmailData.__struct_fields__, step[4:], strict=True))

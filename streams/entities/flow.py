@@ -27,10 +27,18 @@ def enter(sums: RepSums, rep: str, at: int, pipeline: str, stage: str) -> None:
     count(sums, rep, at, ("entered", pipeline, stage))
 
 
-def leave(
-    sums: RepSums, rep: str, at: int, *, since: int, pipeline: str, stage: str, how: str, calendar: Calendar
-) -> None:
-    """A sojourn ends: how, after how much working and wall time."""
+def leave(sums: RepSums, who: tuple[str, str, str], how: str, span: tuple[int, int], calendar: Calendar) -> None:
+    """A sojourn ends.
+
+    Args:
+        sums: Where it is counted.
+        who: Rep, pipeline and stage.
+        how: `FORWARD` and so on.
+        span: Its begin and end in µs.
+        calendar: Tells its working time.
+    """
+    rep, pipeline, stage = who
+    since, at = span
     minute = at // MINUTE_US
     working = calendar.working_us(since, at)
     wall = at - since

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -11,8 +10,8 @@ from funnelwatch.schemas.events import Event, Kind, LeadData
 from funnelwatch.streams.cells import LEAD_PIPELINE, Contribution, ItemCell, OpenLead
 from funnelwatch.streams.context import Context
 from funnelwatch.streams.entities import flow
-from funnelwatch.streams.entities.flow import RepSums, count, enter, leave
-from funnelwatch.streams.entities.ownership import Owners, last_place
+from funnelwatch.streams.entities.flow import RepSums, count, leave
+from funnelwatch.streams.entities.ownership import NOBODY, Owners, first_owner
 from funnelwatch.streams.fold import Fold
 from funnelwatch.streams.history import Step
 from funnelwatch.streams.links import Received, earliest_win, touches
@@ -26,6 +25,7 @@ DISQUALIFIED: Final = 5
 DELETED: Final = 6
 
 NEW_STATE: Final = "new"
+_ENDS: Final = (CONVERTED, DISQUALIFIED)
 _STATE_OF: Final = {QUALIFIED: "qualified", ACCEPTED: "accepted"}
 STATES: Final = (NEW_STATE, "qualified", "accepted")
 """The open states of a lead, in order."""
@@ -63,18 +63,20 @@ class LeadFold(Fold[LeadState]):
         history = state.history
         if not history or _is_deleted(history):
             return Contribution()
-        owners = Owners([step[0] for step in history], [step[4] for step in history])
-        ending = _ending(history, owners, earliest_win(state.links))
-        sums: RepSums = {}
-        _count_milestones(sums, history, owners, ending)
-        stage, entered_at = _count_flow(sums, history, owners, ending, context)
-        first_touch_at = _count_first_touch(sums, state, owners, context)
-        if ending is not None:
-            return Contribution(sums)
-        touched_at = max([history[-1][0], *touches(state.links)])
-        channel = next((rest[0] for *_, rest in reversed(history) if rest is not None and rest[0] is not None), None)
-        item = OpenLead(stage, history[0][0], entered_at, first_touch_at, touched_at, channel)
-        return Contribution(sums, {ItemCell(owners.present, "open_lead", subject): item})
+        return _contribution(subject, history, state.links, context, 0)
+
+    def difference(
+        self, subject: str, state: LeadState, known: int, context: Context
+    ) -> tuple[Contribution, Contribution] | None:
+        """As of `Fold`: while a lead is in its flow, the flow up to ``known`` stays what it was."""
+        history, links = state.history, state.links
+        prefix = history[:known]
+        if any(step[3] == DELETED for step in history) or any(step[3] in _ENDS for step in prefix):
+            return None
+        if first_owner(prefix) == NOBODY or (links and earliest_win(links) is not None):
+            return None
+        before = _contribution(subject, prefix, links, context, known)
+        return before, _contribution(subject, history, links, context, known)
 
     def forgettable(self, state: LeadState, before_us: int) -> bool:
         """Converted, disqualified or deleted, and neither an event, nor a conversion, nor a touch since."""
@@ -82,8 +84,7 @@ class LeadFold(Fold[LeadState]):
         instants = [at for _, _, _, at in state.links if at is not None]
         if history:
             instants.append(history[-1][0])
-            owners = Owners([step[0] for step in history], [step[4] for step in history])
-            if not _is_deleted(history) and _ending(history, owners, earliest_win(state.links)) is None:
+            if not _is_deleted(history) and _Course(history, state.links).ending is None:
                 return False
         return all(at < before_us for at in instants)
 
@@ -101,8 +102,34 @@ class LeadFold(Fold[LeadState]):
 _NOTHING: Final = (None,) * 4
 
 
+def _last_places(history: list[LeadStep]) -> list[int]:
+    """The place of the last step of each type, by its code; -1 if there is none."""
+    places = [-1] * len(LeadFold.codes)
+    for place, step in enumerate(history):
+        places[step[3]] = place
+    return places
+
+
 def _is_deleted(history: list[LeadStep]) -> bool:
-    return last_place(history, DELETED) > last_place(history, CREATED)
+    places = _last_places(history)
+    return places[DELETED] > places[CREATED]
+
+
+def _contribution(
+    subject: str, history: list[LeadStep], links: list[Received], context: Context, counted_from: int
+) -> Contribution:
+    """What the lead adds, but for the flow before the step at ``counted_from``."""
+    course = _Course(history, links)
+    sums: RepSums = {}
+    _count_milestones(sums, course)
+    stage, entered_at = _count_flow(sums, course, context, counted_from)
+    first_touch_at = _count_first_touch(sums, course, links, context)
+    if course.ending is not None:
+        return Contribution(sums)
+    touched_at = max([history[-1][0], *touches(links)]) if links else history[-1][0]
+    channel = next((rest[0] for *_, rest in reversed(history) if rest is not None and rest[0] is not None), None)
+    item = OpenLead(stage, history[0][0], entered_at, first_touch_at, touched_at, channel)
+    return Contribution(sums, {ItemCell(course.owners.present, "open_lead", subject): item})
 
 
 class Ending(msgspec.Struct, frozen=True, gc=False):
@@ -115,67 +142,84 @@ class Ending(msgspec.Struct, frozen=True, gc=False):
     owner_before: str
 
 
-def _ending(history: list[LeadStep], owners: Owners, won_at: int | None) -> Ending | None:
-    """The lead's conversion, by word or by a deal, whichever is earlier; or its disqualification, if it stands."""
-    converted = last_place(history, CONVERTED)
-    out = last_place(history, DISQUALIFIED)
-    is_out = out > max(converted, last_place(history, QUALIFIED), last_place(history, ACCEPTED))
-    if converted >= 0 and (won_at is None or history[converted][0] <= won_at) and not (is_out and won_at is None):
-        return _ending_at(history, owners, converted, flow.WON)
-    if won_at is not None:
-        owner = owners.at(won_at)
-        return Ending(flow.WON, won_at, sum(step[0] <= won_at for step in history), owner, owner)
-    return _ending_at(history, owners, out, flow.LOST) if is_out else None
+class _Course:
+    """A lead's steps with their owners, the last place of each type, and how it ended, if it did."""
+
+    __slots__ = ("ending", "history", "owners", "places")
+
+    def __init__(self, history: list[LeadStep], links: list[Received]) -> None:
+        self.history = history
+        self.owners = Owners(history)
+        self.places = _last_places(history)
+        self.ending = self._ending(earliest_win(links) if links else None)
+
+    def at(self, place: int) -> int:
+        """The time of a step."""
+        return self.history[place][0]
+
+    def _ending(self, won_at: int | None) -> Ending | None:
+        """Conversion, by word or by a deal, whichever is earlier; or disqualification, if it stands."""
+        _, _, qualified, accepted, converted, out, _ = self.places
+        is_out = out > max(converted, qualified, accepted)
+        if converted >= 0 and (won_at is None or self.at(converted) <= won_at) and not (is_out and won_at is None):
+            return self._ending_at(converted, flow.WON)
+        if won_at is not None:
+            owner = self.owners.at(won_at)
+            return Ending(flow.WON, won_at, sum(step[0] <= won_at for step in self.history), owner, owner)
+        return self._ending_at(out, flow.LOST) if is_out else None
+
+    def _ending_at(self, place: int, how: str) -> Ending:
+        return Ending(how, self.at(place), place, self.owners.after(place), self.owners.before(place))
 
 
-def _ending_at(history: list[LeadStep], owners: Owners, place: int, how: str) -> Ending:
-    return Ending(how, history[place][0], place, owners.after(place), owners.before(place))
-
-
-def _count_milestones(sums: RepSums, history: list[LeadStep], owners: Owners, ending: Ending | None) -> None:
-    count(sums, owners.after(0), history[0][0], ("lead", "created"))
-    qualified = last_place(history, QUALIFIED)
-    accepted = last_place(history, ACCEPTED)
-    if qualified >= 0:
-        count(sums, owners.after(qualified), history[qualified][0], ("lead", "qualified"))
+def _count_milestones(sums: RepSums, course: _Course) -> None:
+    owners, ending = course.owners, course.ending
+    qualified, accepted = course.places[QUALIFIED], course.places[ACCEPTED]
+    count(sums, owners.after(0), course.at(0), ("lead", "created"))
     if accepted >= 0:
-        count(sums, owners.after(accepted), history[accepted][0], ("lead", "accepted"))
+        count(sums, owners.after(accepted), course.at(accepted), ("lead", "accepted"))
     is_converted = ending is not None and ending.how == flow.WON
     if ending is not None:
         count(sums, ending.owner, ending.at, ("lead", "converted" if is_converted else "disqualified"))
-    if qualified >= 0 and accepted >= 0:
-        count(sums, owners.after(qualified), history[qualified][0], ("cohort", "accepted"))
-    if qualified >= 0 and is_converted:
-        count(sums, owners.after(qualified), history[qualified][0], ("cohort", "converted"))
+    if qualified >= 0:
+        owner, at = owners.after(qualified), course.at(qualified)
+        count(sums, owner, at, ("lead", "qualified"))
+        if accepted >= 0:
+            count(sums, owner, at, ("cohort", "accepted"))
+        if is_converted:
+            count(sums, owner, at, ("cohort", "converted"))
 
 
-def _count_flow(
-    sums: RepSums, history: list[LeadStep], owners: Owners, ending: Ending | None, context: Context
-) -> tuple[str, int]:
+def _count_flow(sums: RepSums, course: _Course, context: Context, counted_from: int) -> tuple[str, int]:
     """The sojourns in `STATES`; the state the lead is in at the end of them, and since when."""
+    history, owners, ending = course.history, course.owners, course.ending
     stage, since = NEW_STATE, history[0][0]
     if ending is not None and ending.at < since:
         return stage, since
-    end = partial(leave, sums, pipeline=LEAD_PIPELINE, calendar=context.calendar)
-    enter(sums, owners.after(0), since, LEAD_PIPELINE, stage)
-    for place, step in enumerate(history[: len(history) if ending is None else ending.taken]):
-        to = _STATE_OF.get(step[3], stage)
-        if to != stage:
+    if not counted_from:
+        count(sums, owners.after(0), since, ("entered", LEAD_PIPELINE, stage))
+    for place in range(len(history) if ending is None else ending.taken):
+        at, _, _, code, _, _ = history[place]
+        to = _STATE_OF.get(code, stage)
+        if to == stage:
+            continue
+        if place >= counted_from:
             how = flow.FORWARD if STATES.index(to) > STATES.index(stage) else flow.BACK
-            end(owners.before(place), step[0], since=since, stage=stage, how=how)
-            stage, since = to, step[0]
-            enter(sums, owners.after(place), since, LEAD_PIPELINE, stage)
+            leave(sums, (owners.before(place), LEAD_PIPELINE, stage), how, (since, at), context.calendar)
+            count(sums, owners.after(place), at, ("entered", LEAD_PIPELINE, to))
+        stage, since = to, at
     if ending is not None:
-        end(ending.owner_before, ending.at, since=since, stage=stage, how=ending.how)
+        leave(sums, (ending.owner_before, LEAD_PIPELINE, stage), ending.how, (since, ending.at), context.calendar)
     return stage, since
 
 
-def _count_first_touch(sums: RepSums, state: LeadState, owners: Owners, context: Context) -> int | None:
-    created_at = state.history[0][0]
-    at = min((touch for touch in touches(state.links) if touch >= created_at), default=None)
+def _count_first_touch(sums: RepSums, course: _Course, links: list[Received], context: Context) -> int | None:
+    created_at = course.at(0)
+    at = min((touch for touch in touches(links) if touch >= created_at), default=None) if links else None
     if at is not None:
+        owner = course.owners.at(at)
         working = context.calendar.working_us(created_at, at)
-        count(sums, owners.at(at), at, ("touch", bin_of(working)))
+        count(sums, owner, at, ("touch", bin_of(working)))
         if working:
-            count(sums, owners.at(at), at, ("touch_us",), working)
+            count(sums, owner, at, ("touch_us",), working)
     return at

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 NOBODY = ""
 """The owner of an entity for which none is ever set."""
 
 
-def first_owner(reps: Iterable[str | None]) -> str:
+def first_owner(history: Sequence[Any]) -> str:
     """The owner from the beginning: the first one ever set."""
-    return next((rep for rep in reps if rep is not None), NOBODY)
+    for step in history:
+        if step[4] is not None:
+            return step[4]  # type: ignore[no-any-return]
+    return NOBODY
+
+
+def owner_after(history: Sequence[Any], place: int) -> str:
+    """The owner after one step, its own members included. For several places of one history take `Owners`."""
+    for step in history[place::-1]:
+        if step[4] is not None:
+            return step[4]  # type: ignore[no-any-return]
+    return first_owner(history)
 
 
 class Owners:
-    """The owner after, and just before, each of an entity's steps."""
+    """The owner after, and just before, each of an entity's steps (whose member at 4 is the rep)."""
 
-    __slots__ = ("_after", "_first", "_times")
+    __slots__ = ("_after", "_first", "_history")
 
-    def __init__(self, times: list[int], reps: list[str | None]) -> None:
-        owner = self._first = first_owner(reps)
-        self._times = times
+    def __init__(self, history: Sequence[Any]) -> None:
+        self._history = history
+        owner = self._first = first_owner(history)
         self._after: list[str] = []
-        for rep in reps:
-            if rep is not None:
-                owner = rep
+        for step in history:
+            owner = step[4] or owner
             self._after.append(owner)
 
     def after(self, place: int) -> str:
@@ -39,7 +49,7 @@ class Owners:
 
     def at(self, instant: int) -> str:
         """The owner after all steps with a time up to ``instant``."""
-        return self.before(bisect_right(self._times, instant))
+        return self.before(bisect_right(self._history, instant, key=lambda step: step[0]))
 
     @property
     def present(self) -> str:
@@ -47,11 +57,33 @@ class Owners:
         return self._after[-1] if self._after else NOBODY
 
 
-def last_place(history: list[Any], code: int) -> int:
+def last_place(history: Sequence[Any], code: int) -> int:
     """The place of the last step of a type; -1 if there is none."""
-    return next((place for place in range(len(history) - 1, -1, -1) if history[place][3] == code), -1)
+    place = len(history) - 1
+    while place >= 0 and history[place][3] != code:
+        place -= 1
+    return place
 
 
-def last_set(history: list[Any], member: int) -> Any:
+def last_set(history: Sequence[Any], member: int) -> Any:
     """The value of the last step that sets the member at that index; None if none does."""
-    return next((step[member] for step in reversed(history) if step[member] is not None), None)
+    for step in reversed(history):
+        if step[member] is not None:
+            return step[member]
+    return None
+
+
+def finals(history: Sequence[Any]) -> Sequence[Any]:
+    """A step with the last value set of each member; the history has at least one."""
+    last = history[-1]
+    if len(history) == 1:
+        return last  # type: ignore[no-any-return]
+    values = list(last)
+    for step in history[-2::-1]:
+        for place in _missing(values):
+            values[place] = step[place]
+    return values
+
+
+def _missing(values: list[Any]) -> list[int]:
+    return [place for place, value in enumerate(values) if value is None]

@@ -21,6 +21,11 @@ def touch_links(
     version = len(history) + len(repeats)
     links = []
     for target, member in zip(_TARGETS, members, strict=True):
+        if version == 1:
+            one = history[0][member]
+            if one is not None:
+                links.append(Link(target, one, *origin, TOUCH, at, version))
+            continue
         named = {step[member] for steps in (history, repeats) for step in steps} - {None}
         if named:
             present = last_set(history, member)

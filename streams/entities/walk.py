@@ -6,7 +6,7 @@ from typing import Final
 
 from funnelwatch.streams.context import Context
 from funnelwatch.streams.entities import flow
-from funnelwatch.streams.entities.flow import RepSums, count, enter, leave
+from funnelwatch.streams.entities.flow import RepSums, count, leave
 
 CREATED: Final = 0
 WON: Final = 4
@@ -14,6 +14,8 @@ LOST: Final = 5
 REOPENED: Final = 6
 DELETED: Final = 7
 """Codes of the types the walk looks at; to the others it is all the same what they are called."""
+_CLOSES: Final = (WON, LOST)
+_WORDS: Final = (CREATED, DELETED)
 
 DEFAULT_PIPELINE: Final = "default"
 
@@ -52,6 +54,8 @@ class Walk:
         "amount",
         "calendar",
         "close",
+        "counts",
+        "created_at",
         "currency",
         "customer",
         "deleted",
@@ -68,6 +72,8 @@ class Walk:
     )
 
     def __init__(self, created_at: int, owner: str, context: Context) -> None:
+        self.counts = True
+        """False while steps are only walked over, to know where the deal stands after them."""
         self.calendar = context.calendar
         self.order = context.stage_order
         self.currency = context.currency
@@ -76,6 +82,7 @@ class Walk:
         self.stage = ""
         self.is_open = True
         self.deleted = False
+        self.created_at = created_at
         self.entered_at = created_at
         self.owned_since = created_at
         self.close: Close | None = None
@@ -95,18 +102,31 @@ class Walk:
             self.owned_since = at
         if rest is not None:
             self._note(rest)
-        closes = code in (WON, LOST)
+        if code in _CLOSES:
+            self._take_close(at, before, pipeline, stage, won=code == WON)
+            return
+        if stage or pipeline:
+            self._place(at, before, pipeline or self.pipeline, stage or self.stage)
+        if code == REOPENED:
+            self._reopen(at)
+        elif code in _WORDS:
+            self.deleted = code == DELETED
+
+    def _take_close(self, at: int, before: str, pipeline: str | None, stage: str | None, *, won: bool) -> None:
         label = ""
-        if closes and stage and stage not in self.order.get(pipeline or self.pipeline, ()):
+        if stage and stage not in self.order.get(pipeline or self.pipeline, ()):
             label, stage = stage, None
         if stage or pipeline:
             self._place(at, before, pipeline or self.pipeline, stage or self.stage)
-        if closes:
-            self._close(at, before, label, won=code == WON)
-        elif code == REOPENED:
-            self._reopen(at)
-        elif code in (CREATED, DELETED):
-            self.deleted = code == DELETED
+        if self.is_open:
+            if self.stage:
+                self._leave(at, before, flow.WON if won else flow.LOST)
+            if won:
+                self._advance(at, self.pipeline)
+            self.is_open = False
+        if label and not self.stage:
+            self.stage = label
+        self.close = Close(at, self.owner, self.pipeline, self.stage, won=won)
 
     def _note(self, rest: Rest) -> None:
         """Fields of which only the last value counts."""
@@ -133,7 +153,7 @@ class Walk:
                 if how is flow.FORWARD:
                     self._advance(at, pipeline)
             self.entered_at = at
-            enter(self.sums, self.owner, at, pipeline, stage)
+            self._enter(at, pipeline, stage)
         self.pipeline = pipeline
         self.stage = stage
 
@@ -146,17 +166,6 @@ class Walk:
             return flow.OTHER
         return flow.FORWARD if there > here else flow.BACK
 
-    def _close(self, at: int, before: str, label: str, *, won: bool) -> None:
-        if self.is_open:
-            if self.stage:
-                self._leave(at, before, flow.WON if won else flow.LOST)
-            if won:
-                self._advance(at, self.pipeline)
-            self.is_open = False
-        if label and not self.stage:
-            self.stage = label
-        self.close = Close(at, self.owner, self.pipeline, self.stage, won=won)
-
     def _reopen(self, at: int) -> None:
         if self.is_open:
             return
@@ -164,20 +173,17 @@ class Walk:
         self.close = None
         self.entered_at = self.owned_since = at
         if self.stage:
-            enter(self.sums, self.owner, at, self.pipeline, self.stage)
+            self._enter(at, self.pipeline, self.stage)
+
+    def _enter(self, at: int, pipeline: str, stage: str) -> None:
+        if self.counts:
+            count(self.sums, self.owner, at, ("entered", pipeline, stage))
 
     def _leave(self, at: int, rep: str, how: str) -> None:
-        leave(
-            self.sums,
-            rep,
-            at,
-            since=self.entered_at,
-            pipeline=self.pipeline,
-            stage=self.stage,
-            how=how,
-            calendar=self.calendar,
-        )
+        if self.counts:
+            leave(self.sums, (rep, self.pipeline, self.stage), how, (self.entered_at, at), self.calendar)
 
     def _advance(self, at: int, pipeline: str) -> None:
-        count(self.sums, self.owner, at, ("advance", pipeline))
         self.advances[self.owner] = at
+        if self.counts:
+            count(self.sums, self.owner, at, ("advance", pipeline))

@@ -74,7 +74,7 @@ def test_team_history_is_kept_from_change_to_change():
         at(3, "upserted", name="Ada"),
     )
 
-    assert said.teams == ((hour(0), "north"), (hour(2), "west"))
+    assert said.teams == ((hour(0), "north"), (hour(2), "south"), (hour(2), "west"))
 
 
 def test_a_removed_rep_keeps_the_team_history_and_comes_back_with_an_upsert():
