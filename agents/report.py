@@ -14,6 +14,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from funnelwatch.agents.clock import now_us
+from funnelwatch.agents.engine.judging import Judge
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.schemas import fields
 from funnelwatch.schemas.codec import EVENTS_MAX, Limits, decode
@@ -26,7 +27,6 @@ from funnelwatch.streams.oracle import report
 LINE_BYTES_MAX: Final = 64 * 1024 * 1024
 """A longer line is no event and no batch; it is refused without being read into memory whole."""
 PROBLEMS_SHOWN: Final = 20
-DAY_US: Final = 86_400_000_000
 GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
@@ -121,8 +121,12 @@ def run(settings: Settings, files: Sequence[Path], clock: str | None, output: Bi
     Raises:
         OperationError: The clock is none.
     """
-    now = _now(clock or settings.clock)
-    reading = Reading(_limits(settings, now))
+    settings = msgspec.structs.replace(settings, clock=clock or settings.clock)
+    try:
+        reading = Reading(Judge(settings).limits(now_us()))
+        now = _now(settings.clock)
+    except RefusedError as error:
+        raise OperationError(f"{error.detail}; say system, event, or an instant like 2026-03-01T12:00:00Z") from error
     for path in files:
         reading.take_file(path)
     _summarise(reading)
@@ -137,19 +141,7 @@ def _now(clock: str) -> int | None:
     """The instant to judge by; None is that of the newest event."""
     if clock == "event":
         return None
-    if clock == "system":
-        return now_us()
-    try:
-        return fields.instant(clock, "the clock")
-    except RefusedError as error:
-        raise OperationError(f"{error.detail}; say system, event, or an instant like 2026-03-01T12:00:00Z") from error
-
-
-def _limits(settings: Settings, now: int | None) -> Limits:
-    """What a worker would have refused at that instant; with the events' own clock nothing is too old or too new."""
-    if now is None:
-        return Limits()
-    return Limits(future_us_max=now + DAY_US, past_us_min=now - settings.retention_days * DAY_US)
+    return now_us() if clock == "system" else fields.instant(clock, "the clock")
 
 
 def _kind(event: bytes) -> Kind:

@@ -185,7 +185,7 @@ class EntityFold:
         else:
             told = fold.links(subject, state)
             before = fold.contribution(subject, state, self._context)
-        changed = again = False
+        changed = again = repeated = False
         for item in items:
             content = item.content
             try:
@@ -199,6 +199,7 @@ class EntityFold:
             else:
                 tally.unchanged += 1
                 again = again or seen_before(item.record)
+                repeated = repeated or isinstance(content, Event)
         if changed:
             links = fold.links(subject, state)
             after = fold.contribution(subject, state, self._context)
@@ -206,12 +207,12 @@ class EntityFold:
                 row=_checked(fold.encode(state)),
                 before=before,
                 after=after,
-                links=links if again else [link for link in links if link not in told],
+                links=links if again or repeated else [link for link in links if link not in told],
                 newest=fold.newest(state),
             )
-        if again and row is not None:  # the disk may be ahead of the changelog: say it again
-            return Change(row=row, links=told)
-        return Change(row=None)
+        # A known event may be one whose worker died when its row was in the changelog and its links were not sent:
+        # whoever goes on, with whatever disk, tells them again. The row is said again if the disk may be ahead.
+        return Change(row=row if again else None, links=told if again or repeated else [])
 
     def _fold_singly(
         self, subject: str, row: Row, items: Sequence[Item], tally: Tally, seen_before: Callable[[Record], bool]
@@ -227,9 +228,9 @@ class EntityFold:
                 tally.refused.append(RefusedItem(item.record, item.index, _refusal_for(failure)))
                 continue
             tally.add(found)
+            whole.links = [*whole.links, *change.links]
             if change.row is not None:
                 row = whole.row = change.row
-                whole.links = [*whole.links, *change.links]
             if change.after is not None:
                 whole.after, whole.newest = change.after, change.newest
                 whole.before = change.before if is_first else whole.before

@@ -43,7 +43,9 @@ class Judge:
             system_us: The system clock.
             newest: The time of the shard's newest event.
         """
-        return newest if self._by_events or self._fixed is not None else system_us
+        if self._by_events:
+            return newest
+        return system_us if self._fixed is None else self._fixed
 
     def forget_before(self, system_us: int, newest: int | None) -> int | None:
         """What lies before this instant is beyond the retention; None as long as nobody can say."""

@@ -11,6 +11,7 @@ from support.floor import Floor
 from support.generator import CALENDARS, DAY_US
 from support.story import Story, instant
 
+from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import Rate, Settings
 from funnelwatch.streams.oracle import report
 
@@ -82,3 +83,18 @@ def test_a_win_taken_back_from_a_lead_unconverts_it(story):
     leads = agreed(story).reps["ann"].windows["mtd"].leads
 
     assert (leads.converted, leads.cohort_converted) == (1, 1)
+
+
+def test_a_link_that_died_with_its_worker_is_told_by_the_next_one_on_an_empty_disk(story):
+    story("lead.qualified l1", "2026-11-02 09:00", rep_id="ann")
+    story("deal.won d1", "2026-11-03 09:00", rep_id="ann", lead_id="l1")
+    floor = Floor(Settings(), NOW, 1, Random(0))
+    floor.publish(story.events)
+    deals = floor.partitions[Kind.DEAL, 0]
+    written, links = deals._fold(0, 0, 1)
+    deals.changelog.update(written)
+    deals.resume("empty disk", Random(0))
+    floor.settle(0.0)
+
+    assert len(links) == 1
+    assert difference(report(Settings(), story.events, NOW), floor.report()) is None

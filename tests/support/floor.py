@@ -1,16 +1,18 @@
 """The incremental path with everything but Kafka and Redis: logs, shards, links between them, crashes; in virtual time.
 
-A partition of a kind of entity has a log of events and one of links. Its worker reads them chunk by chunk, folds,
-publishes cells and sends links. A crash takes it back to an earlier state of its rows and a yet earlier place in its
-logs.
+A partition of a kind of entity has a log of events and one of links. Its worker reads them chunk by chunk: rows to the
+disk, rows to the changelog, links to where they belong, then the offset. A worker dies between any two of them; the
+next one has its disk, or only the changelog, or everything as it was some commits ago.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from random import Random
+from typing import NamedTuple
 from zlib import crc32
 
+from funnelwatch.agents.engine.chunk_fold import EntityFold, Item, Tally
 from funnelwatch.schemas.events import Event, Kind
 from funnelwatch.schemas.settings import Settings
 from funnelwatch.streams.calendar import Calendar
@@ -27,27 +29,43 @@ from funnelwatch.streams.table import Table
 
 CHUNK_MAX = 8
 AGAIN_SHARE = 0.3
+PUBLISH_SHARE = 0.5
+COMMIT_SHARE = 0.4
+LATEST_COMMIT_SHARE = 0.5
+DIES_BEFORE_SENDING_SHARE = 0.3
+CALMING = 0.9
+"""What every crash leaves of the probability of another one, so that work gets done in the end."""
+
+
+class Offset(NamedTuple):
+    """What the fold of a chunk asks of a record."""
+
+    offset: int
 
 
 class Partition:
-    """One partition of one kind of entity, and the worker that has it now."""
+    """One partition of one kind of entity: its logs, its changelog, and the worker and disk that have it now."""
 
     def __init__(self, floor: Floor, kind: Kind, number: int) -> None:
         self.floor = floor
         self.shard = (kind, number)
         self.fold = FOLDS[kind]
-        self.events: list[Event] = []
-        self.links: list[bytes] = []
-        self.read = [0, 0]
-        self.rows: dict[str, bytes] = {}
-        self.saved: list[tuple[list[int], dict[str, bytes]]] = [([0, 0], {})]
-        self._start()
+        self.entity = EntityFold(self.fold, floor.context)
+        self.logs: tuple[list[Event], list[bytes]] = ([], [])
+        self.changelog: dict[str, bytes] = {}
+        self.commits = [(0, 0)]
+        self.saved: list[tuple[tuple[int, int], dict[str, bytes]]] = [((0, 0), {})]
+        self.disk: dict[str, bytes] = {}
+        self.folded = [-1, -1]
+        self._start((0, 0))
 
-    def _start(self) -> None:
-        """A new worker: the cells come from the rows, and all of them are published."""
+    def _start(self, offsets: tuple[int, int]) -> None:
+        """A new worker: the cells come from the rows on the disk, and all of them are published."""
+        self.read = list(offsets)
+        self.redelivered_through = self.folded.copy()
         self.cells = ShardCells(self.floor.context.calendar, self.floor.settings.recordings_days)
         self.cells.advance_to(self.floor.now)
-        for subject, row in self.rows.items():
+        for subject, row in self.disk.items():
             self.cells.add(None, self.fold.contribution(subject, self.fold.decode(row), self.floor.context))
         self.cells.take_changed()
         self.floor.table.replace(self.shard, _over_the_wire(self.cells.all_cells()))
@@ -55,55 +73,79 @@ class Partition:
     @property
     def done(self) -> bool:
         """Whether everything in the logs was read."""
-        return self.read == [len(self.events), len(self.links)]
+        return self.read == [len(log) for log in self.logs]
 
-    def step(self, random: Random) -> None:
-        """Read a chunk of one of the logs, whichever has more."""
-        size = random.randint(1, CHUNK_MAX)
-        if random.random() < 0.5:
-            for event in self.events[self.read[0] : self.read[0] + size]:
-                self._fold(event.subject, event, None)
-            self.read[0] = min(self.read[0] + size, len(self.events))
-        else:
-            for link in map(decode_link, self.links[self.read[1] : self.read[1] + size]):
-                self._fold(link.target_id, None, link)
-            self.read[1] = min(self.read[1] + size, len(self.links))
-        if random.random() < 0.5:
+    def step(self, random: Random, *, dies: bool) -> None:
+        """Read a chunk of one of the logs; a worker that ``dies`` does so anywhere in it."""
+        log = random.choice([which for which in (0, 1) if self.read[which] < len(self.logs[which])])
+        begin = self.read[log]
+        end = min(begin + random.randint(1, CHUNK_MAX), len(self.logs[log]))
+        written, links = self._fold(log, begin, end)
+        if dies and random.random() < DIES_BEFORE_SENDING_SHARE:
+            return self._die(random)
+        self.changelog.update(written)
+        if dies:
+            links = links[: random.randint(0, len(links))]
+        for link in links:
+            self.floor.send(link)
+        if dies:
+            return self._die(random)
+        self.read[log] = end
+        if random.random() < PUBLISH_SHARE:
             self.publish()
-        if random.random() < 0.3:
-            self.saved.append((self.read.copy(), self.rows.copy()))
+        if random.random() < COMMIT_SHARE:
+            self.commits.append((self.read[0], self.read[1]))
+            self.saved.append((self.commits[-1], self.disk.copy()))
+        return None
 
-    def _fold(self, subject: str, event: Event | None, link: Link | None) -> None:
-        fold, context = self.fold, self.floor.context
-        state = fold.decode(self.rows[subject]) if subject in self.rows else fold.empty()
-        before = fold.contribution(subject, state, context)
-        if event is not None:
-            fold.add(state, event)
-            self.cells.see(event.at)
-        if link is not None:
-            fold.add_link(state, link)
-        self.rows[subject] = fold.encode(state)
-        self.cells.add(before, fold.contribution(subject, state, context))
-        for told in fold.links(subject, state):
-            self.floor.send(told)
+    def _fold(self, log: int, begin: int, end: int) -> tuple[dict[str, bytes], list[Link]]:
+        """Fold a chunk into the disk's rows and the cells; gives the rows for the changelog and the links to send."""
+        groups: dict[str, list[Item]] = {}
+        for offset in range(begin, end):
+            content = self.logs[log][offset]
+            if not isinstance(content, Event):
+                content = decode_link(content)
+            subject = content.subject if isinstance(content, Event) else content.target_id
+            groups.setdefault(subject, []).append(Item(Offset(offset), None, content))
+        tally, written, links = Tally(), {}, []
+        for subject, items in groups.items():
+            through = self.redelivered_through[log]
+            row = self.disk.get(subject)
+            change = self.entity.apply(subject, row, items, tally, lambda record: record.offset <= through)  # noqa: B023  (called at once)
+            links += change.links
+            if change.row is not None:
+                written[subject] = self.disk[subject] = change.row
+            if change.after is not None:
+                self.cells.add(change.before, change.after)
+                self.cells.see(change.newest)
+        assert tally.applied + tally.unchanged == end - begin
+        self.folded[log] = max(self.folded[log], end - 1)
+        return written, links
+
+    def _die(self, random: Random) -> None:
+        """Somebody goes on from what was committed: with this disk, with none, or with rows of an earlier time."""
+        if random.random() < LATEST_COMMIT_SHARE:
+            self.commits = self.commits[: random.randint(1, len(self.commits))]
+        self.resume(random.choice(("same disk", "empty disk", "earlier rows")), random)
+
+    def resume(self, fate: str, random: Random) -> None:
+        """A new worker begins at the last commit."""
+        if fate == "empty disk":
+            self.disk = self.changelog.copy()
+            self.folded = [-1, -1]
+        if fate == "earlier rows":
+            reachable = [saved for saved in self.saved if saved[0] in self.commits]
+            offsets, rows = random.choice(reachable)
+            self.commits = self.commits[: self.commits.index(offsets) + 1]
+            self.disk, self.changelog = rows.copy(), rows.copy()
+            self.folded = [-1, -1]
+        self.saved = [saved for saved in self.saved if saved[0] in self.commits]
+        self._start(self.commits[-1])
 
     def publish(self) -> None:
         """The cells that changed go to the table."""
         self.cells.advance_to(self.floor.now)
         self.floor.table.apply(self.shard, _over_the_wire(self.cells.take_changed()))
-
-    def crash(self, random: Random) -> None:
-        """Go on with rows as they were at some time, merged with what a stale worker left, from a place before that."""
-        random_rows = random.randrange(len(self.saved))
-        self.rows = self.saved[random_rows][1].copy()
-        self.read = self.saved[random.randint(0, random_rows)][0].copy()
-        stale = self.saved[random.randrange(len(self.saved))][1]
-        if random.random() < 0.3:
-            for subject, row in stale.items():
-                known = self.rows.get(subject)
-                self.rows[subject] = row if known is None else self.fold.merge_rows(known, row)
-        self.saved = self.saved[: random_rows + 1]
-        self._start()
 
 
 class Floor:
@@ -124,11 +166,11 @@ class Floor:
     def publish(self, events: Iterable[Event]) -> None:
         """Append events to the logs they belong in."""
         for event in events:
-            self._of(event.kind, event.subject).events.append(event)
+            self._of(event.kind, event.subject).logs[0].append(event)
 
     def send(self, link: Link) -> None:
         """Append a link to the log of its target; sometimes an earlier one comes again behind it."""
-        log = self._of(link.target, link.target_id).links
+        log = self._of(link.target, link.target_id).logs[1]
         log.append(encode_link(link))
         if self.random.random() < AGAIN_SHARE:
             log.append(self.random.choice(log))
@@ -140,11 +182,9 @@ class Floor:
         """Let the workers read everything, in any order, with crashes."""
         random = self.random
         while waiting := [partition for partition in self.partitions.values() if not partition.done]:
-            partition = random.choice(waiting)
-            partition.step(random)
-            if random.random() < crash_share:
-                random.choice(list(self.partitions.values())).crash(random)
-                crash_share *= 0.9
+            dies = random.random() < crash_share
+            random.choice(waiting).step(random, dies=dies)
+            crash_share *= CALMING if dies else 1
         for partition in self.partitions.values():
             partition.publish()
 
