@@ -209,6 +209,16 @@ def test_months_are_those_with_something_on_a_day_that_is_kept(floor):
     }
 
 
+def test_a_retention_that_begins_within_the_month_cuts_it_at_both_ends():
+    floor = Floor(msgspec.structs.replace(SETTINGS, retention_days=10))
+    for number, days in enumerate((-10, -9, 0, 1)):
+        floor.day("ada", {("created", "default"): 1 << number}, TODAY + days)
+    found = floor.documents.rep("ada", NOW)
+
+    assert {label: month.created for label, month in found.months.items()} == {"2026-11": 0b0110}
+    assert found.windows["mtd"].created == 0b0111
+
+
 def test_a_correction_of_any_day_reaches_every_window(floor):
     floor.day("ada", won(1, 1), TODAY - 20)
     floor.day("ada", won(1, 1))
@@ -247,6 +257,20 @@ def test_the_previous_month_is_cut_at_the_like_for_like_minute(floor):
     assert found.prev_mtd == Closes(2, 1, {"EUR": "3"}, {"EUR": "0"})
     assert found.prev_month == Closes(3, 2, {"EUR": "67"}, {"EUR": "0"})
     assert (found.month, found.elapsed) == ("2026-11", 12.5 / 21)
+
+
+def test_the_cut_moves_within_the_day(floor):
+    friday, monday = (date(2026, 10, day).toordinal() for day in (16, 19))
+    floor.day("ada", won(1, 1), friday)
+    floor.day("ada", won(1, 2), monday)
+    floor.put(CloseCell("ada", instant("2026-10-16 16:59") // MINUTE_US), won(1, 1))
+    floor.put(CloseCell("ada", instant("2026-10-19 10:00") // MINUTE_US), won(1, 2))
+    found = [
+        floor.documents.rep("ada", instant(f"2026-11-18 {hour}:00")).sales.prev_mtd.won_amount["EUR"]
+        for hour in ("00", "09", "10", "13")
+    ]
+
+    assert found == ["1", "1", "3", "3"]
 
 
 def test_a_team_is_asked_for_what_its_active_members_are_asked_for(floor):
