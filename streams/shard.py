@@ -77,7 +77,7 @@ class ShardCells:
         self._add_sums(old, new)
         if old.advances != new.advances:
             self._add_marks(old.advances, new.advances)
-        if old.items != new.items:
+        if old.items or new.items:
             self._add_items(old.items, new.items)
 
     def advance_to(self, now_us: int) -> None:
@@ -135,22 +135,27 @@ class ShardCells:
         return None if marks is None else marks.latest
 
     def _add_marks(self, old: dict[str, int], new: dict[str, int]) -> None:
-        for rep in old.keys() | new.keys():
-            was, is_now = old.get(rep), new.get(rep)
-            if was == is_now:
-                continue
-            marks = self._marks.get(rep)
-            if marks is None:
-                marks = self._marks[rep] = Marks()
-            latest = marks.latest
-            if is_now is not None:
-                marks.add(is_now)
-            if was is not None:
-                marks.remove(was)
-            if marks.latest != latest:
-                self._advanced.add(rep)
-            if marks.latest is None:
-                del self._marks[rep]
+        for rep, at in new.items():
+            if old.get(rep) != at:
+                self._move_mark(rep, old.get(rep), at)
+        for rep, at in old.items():
+            if rep not in new:
+                self._move_mark(rep, at, None)
+
+    def _move_mark(self, rep: str, was: int | None, at: int | None) -> None:
+        marks = self._marks.get(rep)
+        if marks is None:
+            marks = self._marks[rep] = Marks()
+        latest = marks.latest
+        if at is not None:
+            marks.add(at)
+        if was is not None:
+            marks.remove(was)
+        is_now = marks.latest
+        if is_now != latest:
+            self._advanced.add(rep)
+        if is_now is None:
+            del self._marks[rep]
 
     def _add_items(self, old: dict[ItemCell, Item], new: dict[ItemCell, Item]) -> None:
         for cell in old:
@@ -184,16 +189,20 @@ def _changes(
     old: dict[tuple[str, int, Measure], int], new: dict[tuple[str, int, Measure], int]
 ) -> dict[tuple[str, int], list[tuple[Measure, int]]]:
     """What to add to the measures of each (rep, minute)."""
+    if old:
+        changes = {key: amount - old.get(key, 0) for key, amount in new.items()}
+        changes.update((key, -amount) for key, amount in old.items() if key not in new)
+    else:
+        changes = new
     places: dict[tuple[str, int], list[tuple[Measure, int]]] = {}
-    for key, amount in new.items():
-        change = amount - old.get(key, 0)
-        if change:
-            rep, minute, measure = key
-            places.setdefault((rep, minute), []).append((measure, change))
-    for key, amount in old.items():
-        if key not in new:
-            rep, minute, measure = key
-            places.setdefault((rep, minute), []).append((measure, -amount))
+    for (rep, minute, measure), amount in changes.items():
+        if amount:
+            place = (rep, minute)
+            at_place = places.get(place)
+            if at_place is None:
+                places[place] = [(measure, amount)]
+            else:
+                at_place.append((measure, amount))
     return places
 
 

@@ -78,12 +78,13 @@ class Update:
         if row is None:
             after = fold.contribution(subject, state, context)
             return Changed(fold.encode(state), None, after, fold.links(subject, state), newest)
-        is_longer = self._is_only_longer
-        short = fold.difference(subject, state, self._known, context) if is_longer else None
-        if short is None:
-            short = fold.contribution(subject, fold.decode(row), context), fold.contribution(subject, state, context)
-        tells = not is_longer or fold.retells(state.history[self._known :])
-        return Changed(fold.encode(state), *short, self._news(row) if tells else [], newest)
+        if self._is_only_longer:
+            short = fold.difference(subject, state, self._known, context)
+            if short is not None:
+                links = self._news() if fold.retells(state.history[self._known :]) else []
+                return Changed(fold.encode(state), *short, links, newest)
+        before = fold.contribution(subject, fold.decode(row), context)
+        return Changed(fold.encode(state), before, fold.contribution(subject, state, context), self._news(), newest)
 
     @property
     def _is_only_longer(self) -> bool:
@@ -95,11 +96,11 @@ class Update:
             and self.state.history[self._known - 1] is self._last
         )
 
-    def _news(self, row: bytes) -> list[Link]:
+    def _news(self) -> list[Link]:
         """The facts that are not what the row told."""
         links = self.links()
-        if not links:
-            return []
-        told = self._fold.links(self._subject, self._fold.decode(row))
+        if not links or self._row is None:
+            return links
+        told = self._fold.links(self._subject, self._fold.decode(self._row))
         facts = {(link.target, link.target_id, link.at) for link in told}
         return [link for link in links if (link.target, link.target_id, link.at) not in facts]

@@ -75,7 +75,7 @@ class DealFold(Fold[DealState]):
         walk.counts = False
         for step in history[:known]:
             walk.take(step)
-        if walk.deleted or owner != first_owner(history[:known]):
+        if walk.deleted or (history[0][4] is None and owner != first_owner(history[:known])):
             return None
         before = _figures(subject, walk, history[known - 1][0], state.links, {})
         walk.counts = True
