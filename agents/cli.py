@@ -6,7 +6,6 @@ Each command imports what it needs when it runs, so that ``--help`` is instant a
 from __future__ import annotations
 
 import asyncio
-import importlib
 import sys
 from pathlib import Path
 
@@ -60,7 +59,10 @@ def worker(config: Path | None) -> int:
     Example:
       funnelwatch worker --config funnelwatch.toml
     """
-    return _run("engine.worker", config)
+    from funnelwatch.agents.configured import load  # noqa: PLC0415  (only commands need it)
+    from funnelwatch.agents.engine.worker import run  # noqa: PLC0415  (only this command needs Faust)
+
+    return run(*load(config))
 
 
 @funnelwatch.command()
@@ -73,7 +75,10 @@ def board(config: Path | None) -> int:
       funnelwatch board && open http://127.0.0.1:8080
       curl http://127.0.0.1:8080/api/v1/reps
     """
-    return _run("board.service", config)
+    from funnelwatch.agents.board.service import run  # noqa: PLC0415  (only this command needs a web server)
+    from funnelwatch.agents.configured import load  # noqa: PLC0415  (only commands need it)
+
+    return run(*load(config))
 
 
 @funnelwatch.command()
@@ -339,15 +344,6 @@ def demo(
 
 
 funnelwatch.add_command(dlq)
-
-
-def _run(module: str, config: Path | None) -> int:
-    """Run a long-lived process: ``run(settings, secrets)`` of a module of ours."""
-    from funnelwatch.agents.configured import load  # noqa: PLC0415  (only commands need it)
-
-    settings, secrets = load(config)
-    code: int = importlib.import_module(f"funnelwatch.agents.{module}").run(settings, secrets)
-    return code
 
 
 def main(arguments: list[str] | None = None) -> None:

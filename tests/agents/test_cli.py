@@ -82,8 +82,8 @@ def test_ctrl_c_exits_with_130(capsys, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_run", interrupted)
-    code, _, err = run(capsys, "worker")
+    monkeypatch.setattr("funnelwatch.agents.topics.ensure", interrupted)
+    code, _, err = run(capsys, "topics")
 
     assert code == 130
     assert "Interrupted" in err
