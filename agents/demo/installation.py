@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -11,9 +12,11 @@ from types import TracebackType
 from typing import Final, Self
 
 import msgspec
+from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from funnelwatch.agents import topics
+from funnelwatch.agents.connections import kafka_admin
 from funnelwatch.agents.demo.options import PORT_MAX, PORTS
 from funnelwatch.agents.demo.written import as_toml
 from funnelwatch.agents.embedded import EmbeddedKafka, EmbeddedRedis
@@ -23,6 +26,7 @@ from funnelwatch.agents.errors import OperationError
 from funnelwatch.schemas.settings import Secrets, Settings
 
 STOP_SECONDS: Final = 8.0
+CONFIGURATION: Final = "funnelwatch.toml"
 
 
 class Ports(msgspec.Struct, frozen=True):
@@ -65,6 +69,11 @@ def placed(settings: Settings, data_dir: Path, ports: Ports) -> Settings:
     )
 
 
+def holds_data(data_dir: Path) -> bool:
+    """Whether an installation lived in that folder before."""
+    return (data_dir / "kafka").exists()
+
+
 class Installation:
     """Starts everything, and stops what it started. The folder keeps data, logs and the configuration of all parts."""
 
@@ -72,7 +81,7 @@ class Installation:
         self.data_dir = data_dir.absolute()
         self.ports = ports
         self.settings = placed(settings, self.data_dir, ports)
-        self.configuration = self.data_dir / "funnelwatch.toml"
+        self.configuration = self.data_dir / CONFIGURATION
         self._kafka = EmbeddedKafka(self.data_dir / "kafka", ports.kafka, ports.controller, console=console)
         self._redis = EmbeddedRedis(self.data_dir / "redis", ports.redis)
         self._worker = self._part("worker")
@@ -101,6 +110,7 @@ class Installation:
         asyncio.run(topics.ensure(self.settings, Secrets()))
         self._worker.start()
         self._board.start()
+        asyncio.run(_wake_coordinator(self.settings))
 
     def require_alive(self) -> None:
         """Check that every part still runs.
@@ -141,3 +151,10 @@ class Installation:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+
+
+async def _wake_coordinator(settings: Settings) -> None:
+    """Let a new Kafka make its topic of offsets while the worker is still loading, rather than when it asks."""
+    async with kafka_admin(settings, Secrets()) as admin:
+        with contextlib.suppress(KafkaError):  # it is being made now: that is all that was wanted
+            await admin.find_coordinator(settings.kafka.group)

@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.live import Live
 
 from funnelwatch.agents.clock import monotonic
-from funnelwatch.agents.configured import load
+from funnelwatch.agents.configured import DEFAULT_FILE, load
 from funnelwatch.agents.demo.accounts import accounted, verdict
-from funnelwatch.agents.demo.installation import Installation, Ports
+from funnelwatch.agents.demo.installation import CONFIGURATION, Installation, Ports, holds_data
 from funnelwatch.agents.demo.options import DATA_DIR, TROUBLE_AFTER_SECONDS, Options
 from funnelwatch.agents.demo.screen import View, counts_line, render, trouble_line
 from funnelwatch.agents.demo.simulation import Simulation
@@ -56,8 +56,8 @@ def run(options: Options, console: Console) -> int:
     settings = _settings(options)
     ports = Ports.from_base(options.port_base)
     with _stoppable(), _folder(options) as folder, Installation(folder, settings, ports, console) as installation:
-        _log_to(installation.data_dir / "demo.log")
         installation.launch()
+        _log_to(installation.data_dir / "demo.log")
         simulation = Simulation(options, installation.settings) if options.simulator else None
         installation.complete()
         _introduce(installation, console)
@@ -237,9 +237,17 @@ def _introduce(installation: Installation, console: Console) -> None:
 
 
 def _settings(options: Options) -> Settings:
+    """The demo's own settings; for an installation those configured, else those it had the last time."""
     if options.simulator:
+        if options.data_dir is not None and holds_data(options.data_dir):
+            raise OperationError(
+                f"{options.data_dir} holds an installation already, and a simulated floor begins empty: name another "
+                "folder, or go on with that one without the simulator (--no-simulator)."
+            )
         return msgspec.structs.replace(demo_settings(), clock="event")
-    settings, _ = load(options.config)
+    before = (options.data_dir or DATA_DIR) / CONFIGURATION
+    is_told = options.config is not None or DEFAULT_FILE.exists() or not before.exists()
+    settings, _ = load(options.config if is_told else before)
     return settings
 
 
@@ -253,7 +261,6 @@ def _require_python(version: tuple[int, int]) -> None:
 
 def _log_to(path: Path) -> None:
     """Clients' warnings (a leader moves) belong in a file: what matters for the person at the terminal is raised."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(filename=path, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
 

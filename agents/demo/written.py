@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -20,18 +21,22 @@ def as_toml(settings: Settings) -> str:
 
 
 def _lines(table: dict[str, Any]) -> str:
-    return "".join(f"{_text(name)} = {_value(value)}\n" for name, value in table.items() if value is not None)
+    return "".join(f"{_key(name)} = {_value(value)}\n" for name, value in table.items() if value is not None)
 
 
 def _value(value: Any) -> str:
     if isinstance(value, dict):
-        inner = (f"{_text(name)} = {_value(one)}" for name, one in value.items() if one is not None)
+        inner = (f"{_key(name)} = {_value(one)}" for name, one in value.items() if one is not None)
         return "{ " + ", ".join(inner) + " }"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_value, value)) + "]"
     if isinstance(value, bool):
         return "true" if value else "false"
     return _text(value) if isinstance(value, str) else repr(value)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _text(name)
 
 
 def _text(text: str) -> str:
