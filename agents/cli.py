@@ -223,6 +223,39 @@ def report(config: Path | None, files: tuple[Path, ...], clock: str | None) -> i
     return module.run(settings, files, clock, sys.stdout.buffer)
 
 
+@funnelwatch.command("import")
+@FILES
+@click.option(
+    "--mapping", required=True, type=click.Path(path_type=Path), help="A mapping's file, or crm, olist, zoho."
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the events here; publish nothing."
+)
+@click.option(
+    "--report", "bad_rows", type=click.Path(path_type=Path, dir_okay=False), help="Tell bad rows in this file."
+)
+@configured
+def import_(
+    *, config: Path | None, files: tuple[Path, ...], mapping: Path, output: Path | None, bad_rows: Path | None
+) -> int:
+    """Turn CSV exports into events and publish them.
+
+    A mapping says which column is what; docs/importing.md tells how to write one. Rows that cannot be read are told in
+    the report, with file, line and reason, and the others go on. Importing a file again changes no figure.
+
+    \b
+    Examples:
+      funnelwatch import --mapping crm sales_pipeline.csv sales_teams.csv
+      funnelwatch import --mapping ours.toml deals.csv.gz --report bad-rows.csv
+      funnelwatch import --mapping ours.toml deals.csv --output events.ndjson     for `replay` or `report`
+    """
+    from funnelwatch.agents import importer as module  # noqa: PLC0415  (only this command needs it)
+    from funnelwatch.agents.configured import load  # noqa: PLC0415  (only commands need it)
+
+    settings, secrets = load(config)
+    return module.run(settings, secrets, mapping, files, output, bad_rows)
+
+
 @funnelwatch.command()
 @click.option("--rep", required=True, help="The rep's id.")
 @click.option("--json", "as_json", is_flag=True, help="The whole document as JSON.")
