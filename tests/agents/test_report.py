@@ -7,10 +7,16 @@ import io
 import json
 
 import pytest
+from support.story import instant
 
 from funnelwatch.agents import report
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.schemas.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _in_april(monkeypatch):
+    monkeypatch.setattr(report, "now_us", lambda: instant("2026-04-10 12:00"))
 
 
 def cloud_event(number, event_type="deal.won", time="2026-03-02T09:00:00Z", subject="d1", **data):
@@ -115,3 +121,11 @@ def test_an_endless_line_is_refused_and_the_next_one_read(tmp_path, capsys, monk
     _, _, summary = run(capsys, path)
 
     assert summary.endswith("2 events read: 1 applied, 0 unchanged, 1 refused (too_large 1).\n")
+
+
+def test_what_is_far_ahead_of_the_system_clock_does_not_become_now(tmp_path, capsys):
+    path = written(tmp_path / "a.ndjson", cloud_event(1), cloud_event(2, time="2062-04-02T09:00:00Z"))
+    _, answer, summary = run(capsys, path, clock="event")
+
+    assert answer["organisation"]["as_of"] == "2026-03-02T09:00:00+00:00"
+    assert "refused (in_the_future 1)" in summary

@@ -21,6 +21,7 @@ from funnelwatch.streams.oracle import Report, report
 SEEDS = int(os.environ.get("FUNNELWATCH_SIMULATIONS", "25"))
 FIRST_SEED = int(os.environ.get("FUNNELWATCH_SIMULATION_SEED", "1"))
 DAY_US = 86_400_000_000
+CRASH_SHARES = (0.0, 0.1, 0.5)
 
 
 def disagreement(told_case: Case, seed: int, *, calm: bool = False) -> str | None:
@@ -37,7 +38,7 @@ def disagreement(told_case: Case, seed: int, *, calm: bool = False) -> str | Non
     for begin, end, instant in ((0, first, earlier), (first, second, earlier), (second, len(events), now)):
         floor.now = instant
         floor.publish(events[begin:end] if calm else delivered(events[begin:end], random))
-        floor.settle(0.0 if calm else 0.15)
+        floor.settle(0.0 if calm else random.choice(CRASH_SHARES))
         before, said, changed = said, floor.report(), floor.table.take_changed()
         found = difference(report(settings, events[:end], instant), said)
         if not found and instant == earlier:
