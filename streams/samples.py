@@ -129,7 +129,7 @@ class KpiSeries:
 
     def put(self, document: Document) -> None:
         """The series of a rep's or a team's document, in place of those of its last one."""
-        if document.level == "rep" and not self._admit(document.id):
+        if document.level == "rep" and not self.admit(document.id):
             self._put_other(document)
         else:
             self._page.put(f"{document.level}:{document.id}", samples(document, self._windows))
@@ -149,7 +149,8 @@ class KpiSeries:
         if level == "rep":
             self._admitted.discard(subject)
 
-    def _admit(self, rep: str) -> bool:
+    def admit(self, rep: str) -> bool:
+        """Whether the rep has series of his or her own; takes the next place under the cap if there is one."""
         if rep in self._admitted:
             return True
         if rep in self._others or len(self._admitted) >= self._reps_max:

@@ -6,6 +6,7 @@ Nothing here waits for anything but its turn: the table changes between two turn
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
@@ -19,6 +20,7 @@ from funnelwatch.schemas.document import Document
 from funnelwatch.streams.cells import MINUTE_US
 from funnelwatch.streams.ranking import row, worst_first
 from funnelwatch.streams.samples import KpiSeries
+from funnelwatch.streams.subjects import UnknownSubjectError
 from funnelwatch.streams.table import Table
 
 Key = tuple[str, str]
@@ -27,6 +29,8 @@ Key = tuple[str, str]
 ORGANISATION: Final[Key] = ("organisation", "")
 REPS_PER_JUDGEMENT: Final = 100
 """Reps whose changes the detectors take in at a time, at a millisecond or two each; the others have their turn next."""
+OVER_PER_REFRESH: Final = 50
+"""Documents of reps over the cap computed in one refresh, so that a flood of invented ids keeps nobody waiting."""
 AGED_PER_REFRESH: Final = 400
 """Documents renewed in one refresh only since a minute has passed; those that changed come first."""
 TOGETHER_SECONDS: Final = 1.0
@@ -98,7 +102,7 @@ class Figures:
         self._moved: set[Key] = set()
         self._renewed: set[str] = set()
         self._shown: dict[Key, Row] = {}
-        self._all: dict[Key, None] = {}
+        self._all: dict[Key, bool] = {}
         self._listed_as_of = (-1, -1)
 
     def find(self, key: Key, now: int) -> Entry | None:
@@ -116,6 +120,10 @@ class Figures:
         changed = set(islice(self._unjudged, REPS_PER_JUDGEMENT))
         self._unjudged -= changed
         return changed
+
+    def judged_reps(self, now: int) -> list[str]:
+        """Whom the detectors look at: the listed reps under the cap."""
+        return [subject for (level, subject), is_own in self._listed(now).items() if level == "rep" and is_own]
 
     def judged(self, evidence: Mapping[Key, dict[str, float]], severities: Mapping[Key, str]) -> None:
         """What the detectors see now, and the worst severity that fires for each subject."""
@@ -137,13 +145,20 @@ class Figures:
         for key in [key for key in self._entries if key not in listed]:
             self._forget(key)
             changes.gone.append(key)
-        due = [key for key in listed if self._is_new(key)]
-        aged = [key for key in listed if key in self._entries and not self._is_new(key) and self._is_old(key, now)]
-        for key in (*due, *aged[:AGED_PER_REFRESH]):
-            self._current(key, now)
+        for key in self._due(listed, now):
+            with contextlib.suppress(UnknownSubjectError):  # gone since the list was made: the next refresh forgets it
+                self._current(key, now)
             await asyncio.sleep(0)  # a document takes milliseconds: requests are answered between two
         self._report(changes)
         return changes
+
+    def _due(self, listed: Mapping[Key, bool], now: int) -> list[Key]:
+        """Whose documents to compute, in this order: new ones, then aged ones; few of the reps over the cap."""
+        new = [key for key in listed if self._is_new(key)]
+        aged = [key for key in listed if not self._is_new(key) and self._is_old(key, now)]
+        own = [key for key in new if listed[key]]
+        over = [key for key in new if not listed[key]]
+        return [*own, *over[:OVER_PER_REFRESH], *aged[:AGED_PER_REFRESH]]
 
     def _report(self, changes: Changes) -> None:
         """What was computed since the last refresh, here or for a request, and not told yet."""
@@ -164,14 +179,21 @@ class Figures:
         self._changed |= changed
         self._unjudged |= changed
 
-    def _listed(self, now: int) -> dict[Key, None]:
-        """Who there is, as of what the table says and the minute of now."""
+    def _listed(self, now: int) -> dict[Key, bool]:
+        """Who there is, as of what the table says and the minute of now; False for a rep over the cap.
+
+        Places under the cap go to reps with a record first: invented ids have none.
+        """
         as_of = (self._table.revision, now // MINUTE_US)
         if self._listed_as_of != as_of:
-            reps = (("rep", rep.id) for rep in self._documents.reps(now))
-            teams = (("team", team) for team in self._documents.teams(now))
-            self._all = dict.fromkeys((*reps, *teams, ORGANISATION))
+            reps = sorted(
+                (rep.id for rep in self._documents.reps(now)), key=lambda rep: self._table.record(rep) is None
+            )
+            self._all = {("rep", rep): self._series.admit(rep) for rep in reps}
+            self._all |= dict.fromkeys((("team", team) for team in self._documents.teams(now)), True)
+            self._all[ORGANISATION] = True
             self._listed_as_of = as_of
+            self._changed.intersection_update(reps)
         return self._all
 
     def _is_new(self, key: Key) -> bool:

@@ -32,7 +32,7 @@ class Judgement:
 
     def step(self, now: int) -> list[Alert]:
         """Judge everybody as of now; the alerts that began, changed or ended."""
-        evidence = self._detectors.evidence(now, self._figures.take_unjudged())
+        evidence = self._detectors.evidence(now, self._figures.take_unjudged(), self._figures.judged_reps(now))
         changes = self._alerts.step(evidence, now)
         firing: dict[Key, list[Alert]] = {}
         for alert in self._alerts.active:
@@ -41,9 +41,10 @@ class Judgement:
         self._figures.judged(strongest(evidence), severities)
         return changes
 
-    def _document(self, rep: str, now: int) -> Document | None:
+    def _document(self, rep: str, now: int) -> Document:
         entry = self._figures.find(("rep", rep), now)
-        return entry.document if entry else None
+        assert entry is not None, f"{rep!r} is judged, so he or she is listed"
+        return entry.document
 
     def _describe(self, level: str, subject: str) -> Subject:
         if level != "rep":

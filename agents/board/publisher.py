@@ -31,7 +31,7 @@ DOCUMENTS_PER_ROUND: Final = 2_000
 RETRY_SECONDS: Final = 5.0
 REQUEST_MS_MAX: Final = 10_000
 MESSAGE_BYTES_MAX: Final = 4_000_000
-"""Larger documents are not handed to the client at all; the broker's own limit may be lower."""
+"""Larger documents are refused by the client; the broker's own limit may be lower."""
 
 
 class Publisher:
@@ -88,24 +88,32 @@ class Publisher:
             self._alerts.popleft()
         batch = {rep: self._waiting.pop(rep) for rep in list(self._waiting)[:DOCUMENTS_PER_ROUND]}
         try:
-            sent = [
-                await producer.send(self._reps_topic, value, key=rep.encode())
-                for rep, value in batch.items()
-                if self._fits(rep, value)
-            ]
-            await asyncio.gather(*sent)
+            await self._deliver(producer, batch)
         except BaseException:
-            self._waiting = batch | self._waiting  # a newer document of the same rep stands
+            self._waiting = batch | self._waiting  # all are sent again, but a newer document of the same rep stands
             raise
-        if batch or self._reachable is None:
-            self._found()
+        self._found()
 
-    def _fits(self, rep: str, value: bytes | None) -> bool:
-        if value is None or len(value) < MESSAGE_BYTES_MAX:
-            return True
+    async def _deliver(self, producer: Any, batch: dict[str, bytes | None]) -> None:
+        sent = [await self._send(producer, rep, value) for rep, value in batch.items()]
+        for rep, outcome in zip(batch, await asyncio.gather(*sent, return_exceptions=True), strict=True):
+            if isinstance(outcome, MessageSizeTooLargeError):
+                self._refused(rep, outcome)
+            elif isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _send(self, producer: Any, rep: str, value: bytes | None) -> Any:
+        """Hand one document to the client; a future that tells what became of it."""
+        try:
+            return await producer.send(self._reps_topic, value, key=rep.encode())
+        except MessageSizeTooLargeError as error:
+            refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            refused.set_exception(error)
+            return refused
+
+    def _refused(self, rep: str, error: Exception) -> None:
         self.failures_total += 1
-        log.error("the document of rep %r has %d bytes and is not published", rep, len(value))
-        return False
+        log.error("the document of rep %r is not published: %s", rep, error)
 
     def _found(self) -> None:
         if self._reachable is False:
@@ -114,7 +122,7 @@ class Publisher:
 
     def _lost(self, error: Exception) -> None:
         self.failures_total += 1
-        if self._reachable is not False or isinstance(error, MessageSizeTooLargeError):
+        if self._reachable is not False:
             log.error(
                 "Kafka does not take %s and %s (%s: %s); figures and pages go on, publishing is tried again",
                 self._reps_topic,

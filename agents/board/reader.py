@@ -117,11 +117,10 @@ class Reader:
 
     def _lost(self, error: Exception) -> None:
         redis = self._settings.redis
-        sentence = f"Redis at {redis.host}:{redis.port} is away ({type(error).__name__}: {error}); retrying."
-        if self.away is None:
-            log.error(sentence)
-        elif not self.away.startswith("Redis at"):
-            log.warning(sentence)
+        sentence = f"Redis at {redis.host}:{redis.port} is away; figures come back by themselves when it does."
+        if self.away != sentence:
+            level = logging.WARNING if self.away else logging.ERROR  # at the start it may just not be up yet
+            log.log(level, "%s (%s: %s)", sentence, type(error).__name__, error)
         self.away = sentence
 
     async def _follow(self, client: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -32,11 +32,10 @@ class Detectors:
     """Evidence for every rep and team.
 
     Days are extracted from the table once and again for the reps that changed, so a quiet second costs only the stall
-    clocks. ``document_of(rep, now)`` gives the KPI document that the slow detectors judge, or None for
-    a rep who is not listed then.
+    clocks. ``document_of(rep, now)`` gives the KPI document that the slow detectors judge.
     """
 
-    def __init__(self, settings: Settings, table: Table, document_of: Callable[[str, int], Document | None]) -> None:
+    def __init__(self, settings: Settings, table: Table, document_of: Callable[[str, int], Document]) -> None:
         self._calendar = Calendar(settings.calendar)
         self._table = table
         self._document_of = document_of
@@ -46,15 +45,15 @@ class Detectors:
         self._paces: dict[str, tuple[int, int]] = {}
         self._slow: dict[str, list[Evidence]] = {}
 
-    def evidence(self, now: int, changed: set[str] | None = None) -> list[Evidence]:
+    def evidence(self, now: int, changed: set[str] | None = None, reps: Iterable[str] | None = None) -> list[Evidence]:
         """What every detector sees at ``now`` (µs).
 
-        ``changed``: the reps whose cells changed since the last call; None takes all for changed. The slow detectors
-        look at a rep once per local day.
+        ``changed``: the reps whose cells changed since the last call; None takes all for changed. ``reps``: whom to
+        judge; None judges everybody in the table. The slow detectors look at a rep once per local day.
         """
         self._forget(now, changed)
         found: list[Evidence] = []
-        for rep in self._table.reps():
+        for rep in self._table.reps() if reps is None else reps:
             found += self._rep(rep, now)
         for team in self._table.teams():
             found += self._loss_spikes("team", team)
@@ -94,7 +93,7 @@ class Detectors:
         yield from self._stalled(rep, now)
         if rep not in self._slow:
             document = self._document_of(rep, now)
-            self._slow[rep] = [_shortfall(name, rep, judge(document)) for name, judge in SLOW.items() if document]
+            self._slow[rep] = [_shortfall(name, rep, judge(document)) for name, judge in SLOW.items()]
         yield from self._slow[rep]
 
     def _loss_spikes(self, level: str, subject: str) -> list[Evidence]:

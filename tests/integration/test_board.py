@@ -228,6 +228,25 @@ def complaints(text: str) -> bytes:
     ).stdout
 
 
+async def test_a_flood_of_invented_reps_leaves_the_real_ones_their_series(settings, writer, cells):
+    settings = replace(settings, board=replace(settings.board, reps_max=REPS))
+    flood = {DayCell(f"aaa{number}", TODAY): {("won", "new-business", "EUR"): 2} for number in range(120)}
+    writer.everything(cells | {(Kind.EMAIL, 1): flood}, at=clock.now_us())
+    async with board(settings) as session:
+        await until(session, "/metrics", 200)
+        labels = {("rep", "__other__"), ("team", ""), ("outcome", "won"), ("window", "today")}
+        async with asyncio.timeout(SECONDS_MAX):
+            found = {}
+            while found.get(("sales_rep_deals", frozenset(labels))) != 240:
+                found = _series(parse_classic((await asked(session, "/metrics"))[2]))
+        reps = {dict(labels)["rep"] for name, labels in found if name == "sales_rep_idle_seconds"}
+
+        assert reps == {f"crm:{number}" for number in range(1, REPS + 1)}
+        assert found["funnelwatch_reps_over_limit", frozenset()] == 120
+        assert found["funnelwatch_reps_capped_total", frozenset()] == 120
+        assert (await asked(session, "/api/v1/reps/aaa7"))[0] == 200
+
+
 async def test_half_of_the_partitions_are_no_figures(settings, writer, cells):
     writer.whole(Kind.DEAL, 0, cells[Kind.DEAL, 0], at=clock.now_us())
     async with board(settings) as session:

@@ -77,13 +77,18 @@ export function time(rfc3339) {
   return rfc3339 ? digits(rfc3339.slice(11, 16)) : NONE;
 }
 
-const jalaliDay = new Intl.DateTimeFormat("fa-IR-u-ca-persian", { month: "long", day: "numeric", timeZone: "UTC" });
-const gregorianDay = new Intl.DateTimeFormat("en-GB", { month: "short", day: "numeric", timeZone: "UTC" });
+let days = null;
+
+// Days are written in the organisation's calendar, which shows in the label of its month.
+export function setCalendar(label) {
+  const calendar = Number(label.split("-")[0]) < JALALI_YEARS_BELOW ? "persian" : "gregory";
+  days = new Intl.DateTimeFormat(`${locale}-u-ca-${calendar}`, { month: lang === "fa" ? "long" : "short", day: "numeric", timeZone: "UTC" });
+}
 
 export function day(rfc3339) {
   if (!rfc3339) return NONE;
   const date = new Date(`${rfc3339.slice(0, 10)}T00:00:00Z`);
-  return Number.isNaN(date.getTime()) ? digits(rfc3339.slice(0, 10)) : (lang === "fa" ? jalaliDay : gregorianDay).format(date);
+  return days === null || Number.isNaN(date.getTime()) ? digits(rfc3339.slice(0, 10)) : days.format(date);
 }
 
 export function moment(rfc3339, today) {

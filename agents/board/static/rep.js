@@ -120,14 +120,18 @@ function stageLine(pipeline, stage, held, flow, bottleneck) {
   ];
 }
 
+function counted(part, whole) {
+  return h("span", { class: "note" }, say.of(format.number(part), format.number(whole)));
+}
+
 function conversion(document_) {
   const leads = document_.windows;
   const lines = Object.entries(document_.conversion).map(([window, leak]) => [
     named(say.windows, window),
     format.percent(leak.period),
     format.percent(leak.cohort),
-    `${format.percent(leak.acceptance)} · ${say.of(format.number(leads[window].leads.accepted), format.number(leads[window].leads.qualified))}`,
-    `${format.percent(leak.closing)} · ${say.of(format.number(leads[window].leads.converted), format.number(leads[window].leads.accepted))}`,
+    [format.percent(leak.acceptance), counted(leads[window].leads.accepted, leads[window].leads.qualified)],
+    [format.percent(leak.closing), counted(leads[window].leads.converted, leads[window].leads.accepted)],
     format.percent(leak.expected),
     leak.half ? h("span", { class: "bad" }, `▼ ${say.halves[leak.half]}`) : "–",
   ]);
@@ -234,6 +238,7 @@ function link(address) {
 
 function draw(found) {
   shown = found;
+  format.setCalendar(found.sales.month);
   document.title = `${found.name} – Funnelwatch`;
   byId("name").textContent = found.name;
   byId("belongs").replaceChildren(

@@ -25,7 +25,10 @@ let sought = new URLSearchParams(location.search).get("team") ?? "";
 let allAlerts = false;
 let due = false;
 
-const two = (above, below, tone) => [h("span", { class: `value ${tone ?? ""}` }, above), h("span", { class: "note" }, ...[below ?? ""].flat())];
+const two = (above, below, tone, noteTone) => [
+  h("span", { class: `value ${tone ?? ""}` }, ...[above].flat()),
+  h("span", { class: `note ${noteTone ?? ""}` }, ...[below ?? ""].flat()),
+];
 
 // What makes up most of a rep's place in the list stands out; the rest stays quiet.
 const tone = (row, reason) => (row.reasons.slice(0, REASONS_MARKED).includes(reason) ? "bad" : "");
@@ -92,8 +95,8 @@ function conversion(row) {
 
 function outreach(row) {
   const below = row.needs_support ? `◆ ${say.support}` : row.outreach_recent === null ? "" : say.fiveDays(format.percent(row.outreach_recent));
-  const done = row.outreach_expected === null ? format.number(row.outreach_done) : say.of(format.number(row.outreach_done), format.number(row.outreach_expected));
-  return two(done, below, tone(row, "outreach"));
+  const done = !row.outreach_expected ? format.number(row.outreach_done) : say.of(format.number(row.outreach_done), format.number(row.outreach_expected));
+  return two(done, below, (row.outreach_attainment ?? 1) < ATTAINED_BAD ? tone(row, "outreach") : "", row.needs_support ? "bad" : "");
 }
 
 function evidence(row) {
@@ -107,7 +110,7 @@ function evidence(row) {
 function drawHeads() {
   byId("heads").replaceChildren(
     ...columns.map(column =>
-      h("th", { scope: "col", class: column.name }, say[column.name], column.hint ? h("span", { class: "note" }, say[column.hint]) : null),
+      h("th", { scope: "col", class: column.name }, column.name === "rep" && view === "teams" ? say.team : say[column.name], column.hint ? h("span", { class: "note" }, say[column.hint]) : null),
     ),
   );
 }
@@ -156,6 +159,7 @@ function drawTiles() {
   const rate = row.pace[currency];
   const grown = row.growth[currency];
   const cause = row.cause[currency];
+  format.setCalendar(row.month);
   byId("organisation").textContent = row.name;
   byId("period").textContent = `${format.month(row.month)} · ${say.elapsed(format.percent(row.elapsed))} · ${say.asOf(format.time(asOf || row.as_of))}`;
   document.title = `${row.name} – Funnelwatch`;
@@ -165,7 +169,7 @@ function drawTiles() {
     tile(say.growthTile, grown === undefined ? "–" : signed(format.percent(grown, 0, "exceptZero"), grown >= 0, grown >= 0 ? say.better : say.worse), cause && grown < 0 ? say.because(say.causes[cause]) : say.hintGrowth, grown < 0 ? "bad" : ""),
     tile(say.pipeline, currency && row.open_amount[currency] ? format.money(row.open_amount[currency], currency) : format.number(0), `${say.deals(format.number(row.open_deals))} · ${say.overdue(format.number(row.overdue_deals))}`),
     tile(say.conversionTile, format.percent(row.conversion), row.conversion_expected === null ? "" : say.expected(format.percent(row.conversion_expected)), row.conversion !== null && row.conversion < row.conversion_expected ? "bad" : ""),
-    tile(say.outreachTile, row.outreach_expected === null ? format.number(row.outreach_done) : format.percent(row.outreach_attainment), row.outreach_expected === null ? "" : say.of(format.number(row.outreach_done), format.number(row.outreach_expected)), row.outreach_attainment !== null && row.outreach_attainment < ATTAINED_BAD ? "bad" : ""),
+    tile(say.outreachTile, row.outreach_expected ? format.percent(row.outreach_attainment) : format.number(row.outreach_done), !row.outreach_expected ? "" : say.of(format.number(row.outreach_done), format.number(row.outreach_expected)), (row.outreach_attainment ?? 1) < ATTAINED_BAD ? "bad" : ""),
     tile(say.lossTile, format.percent(row.loss_rate), say.decided(format.number(row.lost), format.number(row.decided))),
   );
 }
@@ -183,8 +187,9 @@ function drawAlerts() {
 
 function draw() {
   due = false;
-  drawAlerts();
   drawTiles();
+  drawAlerts();
+  drawHeads();
   drawRows();
   for (const button of document.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === view));
 }
@@ -203,7 +208,6 @@ function take(level, data) {
 }
 
 label();
-drawHeads();
 byId("find").value = sought;
 byId("find").addEventListener("input", event => {
   sought = event.target.value;
