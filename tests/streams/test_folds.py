@@ -16,7 +16,7 @@ from funnelwatch.streams.folds import FOLDS
 from funnelwatch.streams.history import Refused
 from funnelwatch.streams.links import TOUCH, WON, Link
 
-few = settings(max_examples=30)
+few = settings(max_examples=20)
 KINDS = pytest.mark.parametrize("kind", list(Kind))
 
 

@@ -27,7 +27,7 @@ def touch(at, version=1, origin_id="c1"):
 
 
 @ORIGINS
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_links_of_all_past_states_in_any_order_end_as_the_last_state_says(kind, data):
     """Two workers that each saw a part, and one that saw all, leave the receivers with what is true of all."""
@@ -79,7 +79,7 @@ def test_a_link_survives_being_written_and_read():
     assert links.decode(links.encode(link)) == link
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_beyond_the_limit_what_decides_is_kept_in_any_order(data):
     """The earliest and the latest ones stay; the list does not grow, and order does not matter."""

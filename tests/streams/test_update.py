@@ -43,7 +43,7 @@ def ordinary(one, number):
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_the_difference_is_that_of_the_contributions(kind, data):
     fold = FOLDS[kind]
@@ -74,6 +74,7 @@ def test_the_difference_is_that_of_the_contributions(kind, data):
     assert told.newest == fold.newest(new)
 
 
+@settings(max_examples=30)
 @given(data=st.data())
 def test_late_events_go_the_long_way_to_the_same_row(data):
     some = data.draw(histories(Kind.DEAL, 6))
