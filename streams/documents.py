@@ -23,7 +23,6 @@ from funnelwatch.streams.table import Table
 from funnelwatch.streams.windows import Windows
 from funnelwatch.streams.workdays import longest_day_us
 
-SHOWN_WINDOWS: Final = (*windows.MINUTE_WINDOWS, *windows.DAY_WINDOWS)
 CONVERSION_WINDOWS: Final = ("7d", "30d", "90d", "mtd")
 OUTREACH_WINDOWS: Final = ("today", "wtd", "30d")
 
