@@ -13,6 +13,7 @@ import click
 
 from funnelwatch import __version__
 from funnelwatch.agents.command_line import FAILURE, INTERRUPTED, OK, USAGE, configured
+from funnelwatch.agents.demo.command import demo
 from funnelwatch.agents.dlq.commands import dlq
 from funnelwatch.agents.errors import OperationError
 
@@ -223,39 +224,6 @@ def report(config: Path | None, files: tuple[Path, ...], clock: str | None) -> i
     return module.run(settings, files, clock, sys.stdout.buffer)
 
 
-@funnelwatch.command("import")
-@FILES
-@click.option(
-    "--mapping", required=True, type=click.Path(path_type=Path), help="A mapping's file, or crm, olist, zoho."
-)
-@click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the events here; publish nothing."
-)
-@click.option(
-    "--report", "bad_rows", type=click.Path(path_type=Path, dir_okay=False), help="Tell bad rows in this file."
-)
-@configured
-def import_(
-    *, config: Path | None, files: tuple[Path, ...], mapping: Path, output: Path | None, bad_rows: Path | None
-) -> int:
-    """Turn CSV exports into events and publish them.
-
-    A mapping says which column is what; docs/importing.md tells how to write one. Rows that cannot be read are told in
-    the report, with file, line and reason, and the others go on. Importing a file again changes no figure.
-
-    \b
-    Examples:
-      funnelwatch import --mapping crm sales_pipeline.csv sales_teams.csv
-      funnelwatch import --mapping ours.toml deals.csv.gz --report bad-rows.csv
-      funnelwatch import --mapping ours.toml deals.csv --output events.ndjson     for `replay` or `report`
-    """
-    from funnelwatch.agents import importer as module  # noqa: PLC0415  (only this command needs it)
-    from funnelwatch.agents.configured import load  # noqa: PLC0415  (only commands need it)
-
-    settings, secrets = load(config)
-    return module.run(settings, secrets, mapping, files, output, bad_rows)
-
-
 @funnelwatch.command()
 @click.option("--rep", required=True, help="The rep's id.")
 @click.option("--json", "as_json", is_flag=True, help="The whole document as JSON.")
@@ -318,64 +286,7 @@ def import_(
     return module.run(*load(config), mapping, sources, output=output, report=report)
 
 
-@funnelwatch.command()
-@click.option("--for", "lifetime", metavar="TIME", help="End after TIME (60s, 5m) of live figures, with a summary.")
-@click.option("--speed", default=4_500.0, show_default=True, help="Working seconds that pass in one second.")
-@click.option("--seed", default=1, show_default=True, help="Another sales floor for each number.")
-@click.option("--reps", type=click.IntRange(2, 1_000), default=40, show_default=True, help="How many reps work there.")
-@click.option("--port-base", default=18080, show_default=True, help="Five ports from here on; the board has the first.")
-@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Keep all data in this folder.")
-@click.option("--no-simulator", is_flag=True, help="Empty, for your own events; keeps its data.")
-@configured
-def demo(
-    *,
-    config: Path | None,
-    lifetime: str | None,
-    speed: float,
-    seed: int,
-    reps: int,
-    port_base: int,
-    data_dir: Path | None,
-    no_simulator: bool,
-) -> int:
-    """See everything at work, with nothing but Python.
-
-    Starts a real Kafka, a real Redis, a worker and the board on this machine (loopback only), and a simulated sales
-    floor of 40 reps: 60 days of history, then live and sped up. After half a minute one rep's funnel stalls and another
-    one's loss rate spikes; both are to be detected. Ctrl-C stops everything it started. Without --data-dir nothing is
-    left.
-
-    \b
-    Examples:
-      funnelwatch demo
-      funnelwatch demo --for 90s                 ends with a summary; exit code 0 only if all went well
-      funnelwatch demo --no-simulator            a small installation of your own, kept in ./funnelwatch-data
-      funnelwatch demo --no-simulator --config funnelwatch.toml --data-dir /srv/funnelwatch
-    """
-    from rich.console import Console  # noqa: PLC0415  (only this command needs it)
-
-    from funnelwatch.agents.demo import options as module  # noqa: PLC0415  (only this command needs it)
-    from funnelwatch.agents.demo.show import run  # noqa: PLC0415  (only this command needs it)
-
-    try:
-        for_seconds = None if lifetime is None else module.seconds(lifetime)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--for") from error
-    if speed <= 0:
-        raise click.BadParameter("must be more than 0", param_hint="--speed")
-    options = module.Options(
-        for_seconds=for_seconds,
-        port_base=port_base,
-        data_dir=data_dir,
-        seed=seed,
-        reps=reps,
-        speed=speed,
-        simulator=not no_simulator,
-        config=config,
-    )
-    return run(options, Console())
-
-
+funnelwatch.add_command(demo)
 funnelwatch.add_command(dlq)
 
 

@@ -17,6 +17,8 @@ DATA_DIR: Final = Path("funnelwatch-data")
 SPEED: Final = 4_500.0
 """Simulated working seconds per second: a working day of eight hours passes in 6.4 s."""
 
+SPEED_MAX: Final = 1_000_000.0
+
 TROUBLE_AFTER_SECONDS: Final = 30.0
 
 _UNITS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3_600.0}
