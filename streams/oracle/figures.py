@@ -63,13 +63,13 @@ class Counting:
             cycle=durations([fact.cycle_us for fact in of(f.Won, facts)]),
             first_touch=durations([fact.working_us for fact in of(f.FirstTouch, facts)]),
             flow={pipeline: stages for pipeline, stages in flow.items() if pipeline != LEADS},
-            leads=_leads(facts),
+            leads=lead_figures(facts),
             lead_flow=flow.get(LEADS, {}),
             outreach=_outreach(facts),
         )
 
     def _counted(self, lost: Sequence[f.Lost], by: Callable[[f.Lost], str]) -> dict[str, Counted]:
-        groups = {name: self.worth(fact for fact in lost if by(fact) == name) for name in map(by, lost)}
+        groups = {name: self.worth(fact for fact in lost if by(fact) == name) for name in set(map(by, lost))}
         return {name: Counted(count=worth.number, amount=worth.money) for name, worth in groups.items()}
 
 
@@ -117,7 +117,8 @@ def _flow(facts: Sequence[f.Fact]) -> dict[str, dict[str, StageFlow]]:
     return flow
 
 
-def _leads(facts: Sequence[f.Fact]) -> LeadFigures:
+def lead_figures(facts: Sequence[f.Fact]) -> LeadFigures:
+    """Leads by what happened to them."""
     reached = [fact.what for fact in of(f.Milestone, facts)]
     cohort = [fact.what for fact in of(f.Cohort, facts)]
     qualified, accepted, converted = map(reached.count, ("qualified", "accepted", "converted"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from funnelwatch.schemas.document import LeadFigures, Leak, Outreach, OutreachPace, Recording
 from funnelwatch.schemas.settings import Settings
 from funnelwatch.streams.calendar import Calendar
-from funnelwatch.streams.oracle.figures import Counting, outreach_done, ratio
+from funnelwatch.streams.oracle.figures import lead_figures, outreach_done, ratio
 from funnelwatch.streams.oracle.periods import Periods
 from funnelwatch.streams.oracle.subjects import Subject
 from funnelwatch.streams.oracle.world import World
@@ -17,13 +17,13 @@ RECENT_DAYS_SOUGHT = 90
 RECORDINGS_MAX = 20
 
 
-def conversion(subject: Subject, other: Subject | None, settings: Settings, counting: Counting) -> dict[str, Leak]:
+def conversion(subject: Subject, other: Subject | None, settings: Settings) -> dict[str, Leak]:
     """KPI 3 of a subject, compared with the team or organisation ``other``."""
     expected = subject.rep.conversion_rate if subject.rep else settings.benchmarks.conversion_rate
     leaks = {}
     for window in CONVERSION_WINDOWS:
-        own = counting.figures(subject.window(window)).leads
-        theirs = counting.figures(other.window(window)).leads if other else None
+        own = lead_figures(subject.window(window))
+        theirs = lead_figures(other.window(window)) if other else None
         leaks[window] = Leak(
             period=own.period,
             cohort=own.cohort,

@@ -79,7 +79,7 @@ class _Writer:
             months={label: counting.figures(facts) for label, facts in months.items() if facts},
             sales=sales(subject, self.settings, periods, counting),
             funnel=funnel(subject, self.looking),
-            conversion=conversion(subject, other, self.settings, counting),
+            conversion=conversion(subject, other, self.settings),
             outreach=outreach(subject, self.settings, periods),
             coaching=coaching(subject, self.world, periods),
         )
