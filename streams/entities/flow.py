@@ -22,11 +22,6 @@ def count(sums: RepSums, rep: str, at: int, measure: Measure, amount: int = 1) -
     sums[key] = sums.get(key, 0) + amount
 
 
-def enter(sums: RepSums, rep: str, at: int, pipeline: str, stage: str) -> None:
-    """A sojourn begins."""
-    count(sums, rep, at, ("entered", pipeline, stage))
-
-
 def leave(sums: RepSums, who: tuple[str, str, str], how: str, span: tuple[int, int], calendar: Calendar) -> None:
     """A sojourn ends.
 
