@@ -28,6 +28,7 @@ STYLES: Final = {"critical": "bold red", "warning": "yellow"}
 class View(msgspec.Struct):
     """Everything on the screen at one moment."""
 
+    currency: str = ""
     now: str = ""
     lived_seconds: float = 0.0
     rows: Sequence[Row] = ()
@@ -42,7 +43,7 @@ class View(msgspec.Struct):
 def render(view: View, height: int) -> RenderableType:
     """The screen, for a terminal of so many lines."""
     shown = max(REPS_MIN, min(REPS_MAX, height - LINES_AROUND))
-    parts: list[RenderableType] = [_heading(view), _reps(view.rows[:shown])]
+    parts: list[RenderableType] = [_heading(view), _reps(view.rows[:shown], view.currency)]
     if len(view.rows) > shown:
         parts.append(Text(f"  … and {len(view.rows) - shown} reps in a better state", style="dim"))
     parts += [_alert(alert) for alert in view.alerts[:ALERTS_SHOWN]]
@@ -78,7 +79,7 @@ def _heading(view: View) -> Text:
     return heading
 
 
-def _reps(rows: Sequence[Row]) -> Table:
+def _reps(rows: Sequence[Row], currency: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("", "rep", "team"):
         table.add_column(name, no_wrap=True, max_width=24)
@@ -90,7 +91,7 @@ def _reps(rows: Sequence[Row]) -> Table:
             MARKS.get(row.severity or "", "  "),
             row.name,
             row.team or "",
-            _money(row.won_amount),
+            _money(row.won_amount, currency),
             _share(row.attainment),
             _ratio(row.pace),
             "" if row.loss_rate is None else f"{row.loss_rate:.0%} of {row.decided}",
@@ -108,12 +109,12 @@ def _alert(alert: Alert) -> Text:
     return Text(text, style=STYLES.get(alert.severity, ""), overflow="ellipsis", no_wrap=True)
 
 
-def _money(amounts: Mapping[str, str]) -> str:
-    """The amount of the currency with the most of it: a row has room for one."""
+def _money(amounts: Mapping[str, str], currency: str) -> str:
+    """The amount in the organisation's currency, else in another one: a row has room for one."""
     if not amounts:
         return ""
-    currency, amount = max(amounts.items(), key=lambda one: float(one[1]))
-    return f"{float(amount):,.0f} {currency}"
+    shown = currency if currency in amounts else min(amounts)
+    return f"{float(amounts[shown]):,.0f} {shown}"
 
 
 def _share(ratios: Mapping[str, float]) -> str:

@@ -85,7 +85,7 @@ class Show:
         self._started = started
         self._watch = Watch(installation.settings)
         self._calendar = Calendar(installation.settings.calendar)
-        self._view = View()
+        self._view = View(currency=installation.settings.currency)
         self._lived_from: float | None = None
 
     async def run(self) -> int:
@@ -278,7 +278,7 @@ def _folder(options: Options) -> Iterator[Path]:
     try:
         yield folder
     except OperationError:
-        keep = any(folder.iterdir())
+        keep = any(folder.rglob("*.log"))
         raise
     finally:
         if not keep:

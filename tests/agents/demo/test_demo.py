@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,10 +15,12 @@ from funnelwatch.agents.demo.pace import BEHIND_DAYS, Pace, first_live_instant
 from funnelwatch.agents.demo.screen import View, render
 from funnelwatch.agents.demo.show import _require_python
 from funnelwatch.agents.errors import OperationError
+from funnelwatch.schemas.board import Row
 from funnelwatch.schemas.document import Alert, Evidence
 from funnelwatch.streams.calendar import DAY_US, Calendar
 from funnelwatch.streams.simulator import DEMO_CALENDAR
 
+FIELDS = Row.__annotations__
 CALENDAR = Calendar(DEMO_CALENDAR)
 NOW = 1_795_449_600_000_000  # 2026-11-23T16:00:00Z, a Monday
 BEGIN = first_live_instant(CALENDAR, NOW)
@@ -136,11 +140,40 @@ def test_an_unsupported_python_is_one_clear_sentence(version):
         _require_python(version)
 
 
+def row(number: int, **more) -> Row:
+    """A row of the wall page; what the screen does not show is empty."""
+    plain = {"str": "", "float": 0.0, "int": 0, "bool": True, "Money": {}, "list[str]": []}
+    values = {field: plain.get(str(type_), {} if "dict" in str(type_) else None) for field, type_ in FIELDS.items()}
+    return Row(**(values | {"id": f"r{number}", "name": f"Rep {number}"} | more))
+
+
+def shown(view: View, height: int) -> list[str]:
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(render(view, height))
+    return console.export_text().splitlines()
+
+
+def test_the_screen_keeps_to_the_terminals_height_and_says_what_it_leaves_out():
+    lines = shown(View(rows=[row(number) for number in range(40)]), 30)
+
+    assert len(lines) <= 30
+    assert [line for line in lines if "reps in a better state" in line] == ["  … and 24 reps in a better state"]
+
+
+def test_a_row_shows_the_organisations_currency_and_marks_its_severity():
+    rows = [
+        row(1, won_amount={"USD": "9000000", "EUR": "1200.5"}, severity="critical", reasons=["loss_spike"]),
+        row(2, won_amount={"USD": "7"}, loss_rate=0.25, decided=8, idle_seconds=5_400.0),
+    ]
+    first, second = (line for line in shown(View(currency="EUR", rows=rows), 30) if "Rep " in line)
+
+    assert first.split() == ["!!", "Rep", "1", "1,200", "EUR", "0", "0", "0.0", "h", "loss_spike"]
+    assert second.split() == ["Rep", "2", "7", "USD", "25%", "of", "8", "0", "0", "1.5", "h"]
+
+
 def test_the_screen_shows_alerts_and_accounts_before_there_are_figures():
     view = View(alerts=[alert("loss_spike", "rep-7", severity="critical")], published=5, counts=Counts(4, 1, 0, 0))
-    console = Console(width=120, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115  (a sink)
-    console.print(render(view, 30))
-    text = console.export_text()
+    text = "\n".join(shown(view, 30))
 
     assert "!! 12 of 12" in text
     assert "published 5 = applied 4 + unchanged 1 + refused 0, lag 0" in text
