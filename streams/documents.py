@@ -12,6 +12,7 @@ from funnelwatch.schemas.document import Document, Figures, Funnel, LeadFigures,
 from funnelwatch.schemas.settings import Settings
 from funnelwatch.streams import merging, windows
 from funnelwatch.streams.ages import Ages
+from funnelwatch.streams.calendar import DAY_US
 from funnelwatch.streams.cells import LEAD_PIPELINE, Measure, OpenDeal, RepRecord
 from funnelwatch.streams.kpis import conversion, funnel, outreach, sales, standing
 from funnelwatch.streams.kpis.coaching import Heard, Shelf, coaching
@@ -179,7 +180,7 @@ class Documents:
         leads = (lead for rep in subject.holders for lead in self._table.open_leads(rep).values())
         deals_now, leads_now = standing.standing_deals(deals, view), standing.standing_leads(leads, view)
         amounts = standing.open_worth(deals_now).amounts(view)
-        last = max((at for rep in subject.holders if (at := self._table.last_advance(rep)) is not None), default=None)
+        last = self._last_advance(subject.holders, spans.now)
         since = funnel.idle_since(last, deals)
         return Funnel(
             open_deals=len(deals),
@@ -192,6 +193,12 @@ class Documents:
             idle_wall_seconds=0.0 if since is None else max(0, spans.now - since) / SECOND_US,
             velocity=funnel.velocity(amounts, by_day.closed_90d, by_day.cycle_90d, self._working_day_us),
         )
+
+    def _last_advance(self, reps: Iterable[str], now: int) -> int | None:
+        """When (µs) one of them last advanced; what is older than the retention may be forgotten, so it is none."""
+        oldest = now - self._settings.retention_days * DAY_US
+        advances = (self._table.last_advance(rep) for rep in reps)
+        return max((at for at in advances if at is not None and at >= oldest), default=None)
 
     def _deals(self, reps: Iterable[str]) -> Iterator[tuple[str, OpenDeal]]:
         for rep in reps:

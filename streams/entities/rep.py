@@ -78,10 +78,9 @@ class RepFold(Fold[RepState]):
         )
         return Contribution({}, {ItemCell(subject, "rep", subject): record})
 
-    def forgettable(self, state: RepState, before_us: int) -> bool:
-        """Removed, and no event since."""
-        history = state.history
-        return not history or (history[-1][3] == REMOVED and history[-1][0] < before_us)
+    def forgettable(self, state: RepState, before_us: int) -> bool:  # noqa: ARG002  (a rep's age does not matter)
+        """Never: what a removed rep's deals do counts for the rep's teams, and the rep stays unlisted."""
+        return not state.history
 
     def _step(self, code: int, event: Event) -> Step:
         data = event.data

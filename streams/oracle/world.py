@@ -49,7 +49,8 @@ class World:
         self.facts_by_rep: dict[str, list[Fact]] = {}
         for fact in self.facts:
             self.facts_by_rep.setdefault(fact.rep, []).append(fact)
-        advances = [fact for fact in self.facts if isinstance(fact, Advanced)]
+        oldest = periods.now - settings.retention_days * 24 * HOUR_US
+        advances = [fact for fact in self.facts if isinstance(fact, Advanced) and fact.at >= oldest]
         self.last_advances = {fact.rep: fact.at for fact in sorted(advances, key=lambda fact: fact.at)}
         self.open_deals = [deal for deal in (deal.open() for deal in deals) if deal]
         self.open_leads = [lead.open for lead in leads if lead.open]

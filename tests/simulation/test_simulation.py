@@ -45,7 +45,9 @@ def disagreement(told_case: Case, seed: int, *, calm: bool = False) -> str | Non
             found = unannounced(before, said, changed)
         if found:
             return f"{end} events at {instant}: {found}"
-    return None
+    floor.forget()
+    found = difference(said, floor.report())
+    return f"after forgetting: {found}" if found else None
 
 
 def unannounced(before: Report, after: Report, changed: set[str]) -> str | None:

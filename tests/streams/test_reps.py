@@ -86,10 +86,9 @@ def test_a_removed_rep_keeps_the_team_history_and_comes_back_with_an_upsert():
     assert (back.active, back.removed) == (True, False)
 
 
-def test_only_a_removed_rep_is_forgotten():
-    """**Forgotten** is an entity that is not open (a rep: that is removed)."""
+def test_no_rep_is_forgotten():
+    """A rep, also a removed one, never is."""
     present, removed = (Story(Kind.REP, at(0, "upserted"), *more) for more in ((), (at(1, "removed"),)))
 
     assert present.fold.forgettable(present.state, hour(9)) is False
-    assert removed.fold.forgettable(removed.state, hour(9)) is True
-    assert removed.fold.forgettable(removed.state, hour(1)) is False
+    assert removed.fold.forgettable(removed.state, hour(9)) is False

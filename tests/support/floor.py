@@ -28,6 +28,7 @@ from funnelwatch.streams.shard import ShardCells
 from funnelwatch.streams.table import Table
 
 CHUNK_MAX = 8
+DAY_US = 86_400_000_000
 AGAIN_SHARE = 0.3
 PUBLISH_SHARE = 0.5
 COMMIT_SHARE = 0.4
@@ -142,6 +143,15 @@ class Partition:
         self.saved = [saved for saved in self.saved if saved[0] in self.commits]
         self._start(self.commits[-1])
 
+    def forget(self, before: int) -> None:
+        """What is not open and lies before the instant goes, from the disk and from the cells."""
+        for subject, row in list(self.disk.items()):
+            state = self.fold.decode(row)
+            if self.fold.forgettable(state, before):
+                self.cells.add(self.fold.contribution(subject, state, self.floor.context), None)
+                del self.disk[subject]
+        self.publish()
+
     def publish(self) -> None:
         """The cells that changed go to the table."""
         self.cells.advance_to(self.floor.now)
@@ -187,6 +197,11 @@ class Floor:
             crash_share *= CALMING if dies else 1
         for partition in self.partitions.values():
             partition.publish()
+
+    def forget(self) -> None:
+        """All that may be forgotten now is."""
+        for partition in self.partitions.values():
+            partition.forget(self.now - self.settings.retention_days * DAY_US)
 
     def report(self) -> Report:
         """Every document."""

@@ -140,6 +140,7 @@ class _Teller:
         self.now = now
         self.events: list[Event] = []
         self.oldest = now - settings.retention_days * DAY_US
+        self.beyond = random.choice(((), (self.oldest - 1, self.oldest - DAY_US, self.oldest - 90 * DAY_US)))
         self.instants = self._instants()
         periods = Periods(Calendar(settings.calendar), now, settings.retention_days)
         self.months = [periods.calendar.month_label(day) for day in (periods.today, periods.month_start - 1)]
@@ -181,11 +182,13 @@ class _Teller:
             now - settings.recordings_days * DAY_US,
             now - (settings.recordings_days + 60) * DAY_US,
             self.oldest,
+            *self.beyond,
         ]
         near = [random.choice(edges) + random.choice((0, 0, -1, 1, -MINUTE_US, 10 * MINUTE_US)) for _ in range(8)]
         spans = (HOUR_US, DAY_US, 7 * DAY_US, 40 * DAY_US, 70 * DAY_US, 400 * DAY_US)
         free = [now - random.randrange(random.choice(spans)) for _ in range(12)]
-        return [at for at in (*near, *free) if self.oldest <= at <= now + DAY_US]
+        earliest = min((self.oldest, *self.beyond))
+        return [at for at in (*near, *free) if earliest <= at <= now + DAY_US]
 
     def life(self) -> None:
         """An entity's life as a CRM would tell it, in order and within some days."""
