@@ -20,7 +20,6 @@ const en = {
   expected: v => `expected ${v}`, decided: (a, b) => `${a} of ${b} decided`, fiveDays: v => `5 days ${v}`, support: "needs support",
   causes: { volume: "fewer decided", win_rate: "win rate", deal_size: "deal size" }, because: c => `mainly ${c}`,
   halves: { acceptance: "acceptance leaks", closing: "closing leaks" },
-  reasons: { loss_spike: "loss spike", funnel_stalled: "stalled", pace: "behind pace", growth: "declining", overdue: "overdue deals", outreach: "little outreach", conversion: "low conversion" },
   detectors: { loss_spike: "Loss-rate spike", funnel_stalled: "Funnel stalled", sales_declining: "Sales declining", outreach_short: "Outreach short", conversion_low: "Conversion low" },
   sentence: alert => alert.text,
   ahead: "ahead", behind: "behind", onPace: "on pace", better: "up", worse: "down",
@@ -64,7 +63,6 @@ const fa = {
   expected: v => `انتظار ${v}`, decided: (a, b) => `${a} از ${b} معامله`, fiveDays: v => `۵ روز ${v}`, support: "نیاز به کمک",
   causes: { volume: "فرصت کمتر", win_rate: "نرخ برد", deal_size: "اندازهٔ معامله" }, because: c => `بیشتر از ${c}`,
   halves: { acceptance: "نشت در پذیرش", closing: "نشت در بستن" },
-  reasons: { loss_spike: "جهش باخت", funnel_stalled: "راکد", pace: "عقب از آهنگ", growth: "رو به کاهش", overdue: "دیرمانده", outreach: "تماس کم", conversion: "تبدیل کم" },
   detectors: { loss_spike: "جهش نرخ باخت", funnel_stalled: "قیف راکد", sales_declining: "کاهش فروش", outreach_short: "تماس کم", conversion_low: "تبدیل کم" },
   sentence: (alert, f) => {
     const e = alert.evidence, who = `\u2068${alert.name}\u2069`; // isolated: the name may run the other way

@@ -40,7 +40,7 @@ function table(heads, lines, caption) {
       {},
       h("caption", { class: "unseen" }, caption),
       h("thead", {}, h("tr", {}, ...heads.map(head => h("th", { scope: "col" }, head)))),
-      h("tbody", {}, ...lines.map(line => h("tr", {}, ...line.map((cell, index) => h(index ? "td" : "th", index ? {} : { scope: "row" }, ...[cell].flat()))))),
+      h("tbody", {}, ...lines.map(line => (line.length === 1 ? h("tr", { class: "group" }, h("th", { scope: "rowgroup", colspan: heads.length }, line[0])) : h("tr", {}, ...line.map((cell, index) => h(index ? "td" : "th", index ? {} : { scope: "row" }, ...[cell].flat())))))),
     ),
   );
 }
@@ -51,31 +51,36 @@ function card(title, ...content) {
 
 function sales(document_) {
   const found = document_.sales;
-  const parts = currencies(found.quota, found.mtd.won_amount, found.prev_mtd.won_amount).map(currency => {
-    const won = found.mtd.won_amount[currency] ?? "0";
-    const pace = found.pace[currency];
-    const change = found.change[currency];
-    return h(
-      "div",
-      {},
-      h(
-        "dl",
-        { class: "figures-line" },
-        figure(say.wonMonth, format.money(won, currency, true), say.deals(format.number(found.mtd.won))),
-        figure(say.attainment, format.percent(found.attainment[currency]), currency in found.quota ? say.quota(format.money(found.quota[currency], currency)) : say.noQuota),
-        figure(say.pace, pace === undefined ? "–" : format.number(pace, 2), say.hintPace, pace < PACE_BAD ? "bad" : ""),
-        figure(say.projection, currency in found.projection ? format.money(found.projection[currency], currency) : "–"),
-        figure(say.growthTile, signed(found.growth[currency]), currency in found.prev_mtd.won_amount ? `${say.prevMtd} ${format.money(found.prev_mtd.won_amount[currency], currency)}` : "", found.growth[currency] < 0 ? "bad" : ""),
-        figure(say.prevMonth, format.money(found.prev_month.won_amount[currency] ?? "0", currency)),
-      ),
-      currency in found.quota ? bar(found.attainment[currency], found.elapsed, pace < PACE_BAD ? "bad" : "") : null,
-      change ? why(change, currency) : null,
-    );
-  });
+  const all = currencies(found.quota, found.mtd.won_amount, found.prev_mtd.won_amount);
+  const parts = all.map((currency, index) => h("div", {}, inCurrency(found, currency, index === 0), why(found.change[currency], currency)));
   return card(say.kpi1, ...(parts.length ? parts : [h("p", { class: "quiet" }, say.noQuota)]));
 }
 
+// The first currency, that of the quota if there is one, has all figures; the others what was won in them.
+function inCurrency(found, currency, isFirst) {
+  const won = found.mtd.won_amount[currency] ?? "0";
+  const before = found.prev_mtd.won_amount[currency];
+  const pace = found.pace[currency];
+  const low = pace < PACE_BAD ? "bad" : "";
+  const hasQuota = currency in found.quota;
+  const judged = [
+    figure(say.attainment, format.percent(found.attainment[currency]), hasQuota ? say.quota(format.money(found.quota[currency], currency)) : say.noQuota),
+    figure(say.pace, pace === undefined ? "–" : format.number(pace, 2), say.hintPace, low),
+    figure(say.projection, currency in found.projection ? format.money(found.projection[currency], currency) : "–"),
+  ];
+  const line = h(
+    "dl",
+    { class: "figures-line" },
+    figure(say.wonMonth, format.money(won, currency, true), isFirst ? say.deals(format.number(found.mtd.won)) : ""),
+    ...(isFirst || hasQuota ? judged : []),
+    figure(say.growthTile, signed(found.growth[currency]), before === undefined ? "" : `${say.prevMtd} ${format.money(before, currency)}`, found.growth[currency] < 0 ? "bad" : ""),
+    figure(say.prevMonth, format.money(found.prev_month.won_amount[currency] ?? "0", currency)),
+  );
+  return [line, hasQuota ? bar(found.attainment[currency], found.elapsed, low) : ""];
+}
+
 function why(change, currency) {
+  if (!change) return "";
   const parts = ["volume", "win_rate", "deal_size"];
   return h(
     "dl",
@@ -88,10 +93,9 @@ function why(change, currency) {
 function funnel(document_) {
   const found = document_.funnel;
   const flow = document_.windows["30d"].flow;
-  const lines = Object.entries(found.pipelines).flatMap(([pipeline, now]) =>
-    Object.entries(now.stages).map(([stage, held]) => stageLine(pipeline, stage, held, flow[pipeline]?.[stage], now.bottleneck)),
-  );
-  const leads = Object.entries(found.leads.stages).map(([stage, held]) => stageLine(say.leads, named(say.stages, stage), held, document_.windows["30d"].lead_flow[stage], found.leads.bottleneck && { ...found.leads.bottleneck, stage: named(say.stages, found.leads.bottleneck.stage) }));
+  const month = document_.windows["30d"];
+  const lines = Object.entries(found.pipelines).flatMap(([pipeline, now]) => pipelineLines(pipeline, now, month.flow[pipeline], stageName));
+  const leads = pipelineLines(say.leads, found.leads, month.lead_flow, stage => named(say.stages, stage));
   return card(
     say.kpi2,
     h(
@@ -107,17 +111,18 @@ function funnel(document_) {
   );
 }
 
-function stageLine(pipeline, stage, held, flow, bottleneck) {
-  const slow = bottleneck?.stage === stage && bottleneck.ratio > 1;
-  return [
-    [h("bdi", {}, stageName(stage)), h("span", { class: "note" }, h("bdi", {}, pipeline)), slow ? h("span", { class: "tag" }, `◆ ${say.bottleneck}`) : null].filter(Boolean),
+function pipelineLines(pipeline, now, flow, name) {
+  const held_up = now.bottleneck && now.bottleneck.ratio > 1 ? now.bottleneck.stage : null;
+  const stages = Object.entries(now.stages).map(([stage, held]) => [
+    [h("bdi", {}, name(stage)), stage === held_up ? h("span", { class: "tag" }, `◆ ${say.bottleneck}`) : ""],
     format.number(held.open),
     Object.keys(held.amount).length ? format.amounts(held.amount) : "–",
     held.overdue ? h("span", { class: "bad" }, `▲ ${format.number(held.overdue)}`) : format.number(0),
-    seconds(flow?.working.median_seconds),
-    seconds(flow?.working.p90_seconds),
+    seconds(flow?.[stage]?.working.median_seconds),
+    seconds(flow?.[stage]?.working.p90_seconds),
     seconds(held.expected_seconds),
-  ];
+  ]);
+  return stages.length ? [[h("bdi", {}, pipeline)], ...stages] : [];
 }
 
 function counted(part, whole) {

@@ -93,15 +93,18 @@ function conversion(row) {
   return two(format.percent(row.conversion), below, tone(row, "conversion"));
 }
 
+// Before anything is expected, for example early in the day, there is nothing to compare with.
+const asksFor = row => Math.round(row.outreach_expected ?? 0) > 0;
+
 function outreach(row) {
   const below = row.needs_support ? `◆ ${say.support}` : row.outreach_recent === null ? "" : say.fiveDays(format.percent(row.outreach_recent));
-  const done = !row.outreach_expected ? format.number(row.outreach_done) : say.of(format.number(row.outreach_done), format.number(row.outreach_expected));
-  return two(done, below, (row.outreach_attainment ?? 1) < ATTAINED_BAD ? tone(row, "outreach") : "", row.needs_support ? "bad" : "");
+  const done = !asksFor(row) ? format.number(row.outreach_done) : say.of(format.number(row.outreach_done), format.number(row.outreach_expected));
+  return two(done, below, asksFor(row) && row.outreach_attainment < ATTAINED_BAD ? tone(row, "outreach") : "", row.needs_support ? "bad" : "");
 }
 
 function evidence(row) {
   const found = Object.entries(row.evidence).filter(([, value]) => value >= 1).sort((one, other) => other[1] - one[1]);
-  if (!found.length) return two("–", row.reasons.length ? say.reasons[row.reasons[0]] ?? row.reasons[0] : "");
+  if (!found.length) return two("–");
   const [name, value] = found[0];
   const sign = value > EVIDENCE_CRITICAL && PAGING.includes(name) ? "▲ " : value > EVIDENCE_WARNING ? "◆ " : "";
   return two(`${sign}${format.number(value, 1)}`, say.detectors[name] ?? name, value > EVIDENCE_WARNING ? "bad" : "");
@@ -169,7 +172,7 @@ function drawTiles() {
     tile(say.growthTile, grown === undefined ? "–" : signed(format.percent(grown, 0, "exceptZero"), grown >= 0, grown >= 0 ? say.better : say.worse), cause && grown < 0 ? say.because(say.causes[cause]) : say.hintGrowth, grown < 0 ? "bad" : ""),
     tile(say.pipeline, currency && row.open_amount[currency] ? format.money(row.open_amount[currency], currency) : format.number(0), `${say.deals(format.number(row.open_deals))} · ${say.overdue(format.number(row.overdue_deals))}`),
     tile(say.conversionTile, format.percent(row.conversion), row.conversion_expected === null ? "" : say.expected(format.percent(row.conversion_expected)), row.conversion !== null && row.conversion < row.conversion_expected ? "bad" : ""),
-    tile(say.outreachTile, row.outreach_expected ? format.percent(row.outreach_attainment) : format.number(row.outreach_done), !row.outreach_expected ? "" : say.of(format.number(row.outreach_done), format.number(row.outreach_expected)), (row.outreach_attainment ?? 1) < ATTAINED_BAD ? "bad" : ""),
+    tile(say.outreachTile, asksFor(row) ? format.percent(row.outreach_attainment) : format.number(row.outreach_done), !asksFor(row) ? "" : say.of(format.number(row.outreach_done), format.number(row.outreach_expected)), asksFor(row) && row.outreach_attainment < ATTAINED_BAD ? "bad" : ""),
     tile(say.lossTile, format.percent(row.loss_rate), say.decided(format.number(row.lost), format.number(row.decided))),
   );
 }
