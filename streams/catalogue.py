@@ -33,3 +33,16 @@ CATALOGUE: Final[dict[str, Metric]] = {
 def of_process(process: str) -> tuple[Metric, ...]:
     """The metrics that a kind of process (``board``, ``worker``, ``gateway``) exposes."""
     return tuple(metric for metric in CATALOGUE.values() if process in metric.processes)
+
+
+def as_markdown() -> str:
+    """The catalogue as the page ``docs/metrics.md``."""
+    titles = {"board": "The board", "worker": "Workers", "gateway": "The gateway"}
+    lines = ["# Metrics", "", "Made from `streams/catalogue.py`; a test keeps the two equal.", ""]
+    for process, title in titles.items():
+        lines += [f"## {title}", "", "| metric | type | labels | what it says | what to do |", "|---|---|---|---|---|"]
+        for metric in of_process(process):
+            labels = " ".join(f"`{label}`" for label in metric.labels)
+            lines.append(f"| `{metric.name}` | {metric.type} | {labels} | {metric.help} | {metric.action} |")
+        lines.append("")
+    return "\n".join(lines)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
-from funnelwatch.streams.catalogue import CATALOGUE, of_process
+from funnelwatch.streams.catalogue import CATALOGUE, as_markdown, of_process
 
 PROMISED = """
 won_amount: currency window
@@ -81,3 +82,10 @@ def test_the_worker_exposes_what_the_catalogue_says():
     }
 
     assert exposed == {metric.name: metric.type for metric in of_process("worker")}
+
+
+def test_the_documentation_is_the_catalogue():
+    page = Path(__file__).parents[2] / "docs" / "metrics.md"
+    command = "from funnelwatch.streams.catalogue import as_markdown as m; print(m(), end='')"
+
+    assert page.read_text("utf-8") == as_markdown(), f'uv run python -c "{command}" > docs/metrics.md'
