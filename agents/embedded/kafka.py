@@ -7,7 +7,7 @@ import contextlib
 import socket
 import struct
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -43,7 +43,8 @@ class EmbeddedKafka:
     """One Kafka process on loopback. Topics are kept in ``data_dir`` across restarts, on whatever ports.
 
     Several make a cluster: give each its ``node_id``, the same ``cluster_id`` and the same ``voters``
-    (``"1@127.0.0.1:9093"``, …), `launch` them all, then `wait_ready` for each.
+    (``"1@127.0.0.1:9093"``, …), `launch` them all, then `wait_ready` for each. ``properties`` are Kafka's own, put over
+    what is written here: more listeners, say.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class EmbeddedKafka:
         voters: Sequence[str] = (),
         cluster_id: str | None = None,
         console: Console | None = None,
+        properties: Mapping[str, str] | None = None,
     ) -> None:
         self.port = port
         self.bootstrap = f"{LOOPBACK}:{port}"
@@ -67,6 +69,7 @@ class EmbeddedKafka:
         self._voters = tuple(voters) or (f"{node_id}@{LOOPBACK}:{self._controller_port}",)
         self._cluster_id = cluster_id
         self._console = console
+        self._properties = dict(properties or {})
         self._process: ServerProcess | None = None
 
     @property
@@ -102,7 +105,9 @@ class EmbeddedKafka:
         logs.mkdir(parents=True, exist_ok=True)
         self._stamp(logs / "meta.properties")
         properties = self._data_dir / "server.properties"
-        properties.write_text("".join(f"{name}={value}\n" for name, value in self._configuration(logs).items()))
+        properties.write_text(
+            "".join(f"{name}={value}\n" for name, value in (self._configuration(logs) | self._properties).items())
+        )
         logging = self._data_dir / "log4j2.properties"
         logging.write_text(_LOGGING)
         options = [
