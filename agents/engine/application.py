@@ -7,6 +7,7 @@ partitions, so Faust's assignor gives partition N of all of them to the same wor
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ from funnelwatch.agents.engine.foreign import ForeignReader
 from funnelwatch.agents.engine.judging import Judge
 from funnelwatch.agents.engine.metrics import Metrics
 from funnelwatch.agents.engine.outbox import Outbox
+from funnelwatch.agents.engine.recovery import GenerationRecovery
 from funnelwatch.agents.engine.shards import Shards, ShardsOfKind
 from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import FOLD_VERSION, Secrets, Settings
@@ -42,6 +44,9 @@ RECORDS_BUFFERED_MAX: Final = 4_096
 BATCH_BYTES_MAX: Final = 900_000
 """One record batch per chunk; a broker takes up to 1 MiB by default."""
 HEARTBEATS_PER_SESSION: Final = 5
+log = logging.getLogger("funnelwatch.worker")
+"""Not the module's: that one has Faust's chatter about the class."""
+
 _RAW: Final = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
 
 
@@ -166,8 +171,10 @@ class Worker:
                 try:
                     await fold(message.value if isinstance(message.value, list) else [message])
                 except PartitionLost as lost:
+                    if message.generation_id == app.consumer_generation_id and not app.rebalancing:
+                        app.die(lost, "a partition that is ours is not open")
                     message.generation_id = None  # never acknowledged: whoever owns the partition gets it again
-                    app.log.info("Chunk dropped, not ours: %s", lost)
+                    log.info("A chunk is dropped, its partition is being moved: %s", lost)
                 except Exception as failure:  # noqa: BLE001  (Faust would acknowledge the chunk and go on without it)
                     app.die(failure, f"a chunk of {topic}[{message.partition}] up to {message.offset} was not folded")
                 await asyncio.sleep(0)  # others have to get their turn in a long catch-up
@@ -194,7 +201,7 @@ def new_app(settings: Settings, secrets: Secrets) -> FunnelApp:
     kafka, worker = settings.kafka, settings.worker
     sources = {topics.links_topic(settings), *(topics.input_topic(settings, kind) for kind in Kind)}
     is_chunked = worker.delivery == "chunk"
-    return FunnelApp(
+    app = FunnelApp(
         kafka.prefix + kafka.group,
         version=FOLD_VERSION,  # rows of another version: another group, other tables, from the topics' beginning
         source_topics=frozenset(sources),
@@ -221,6 +228,8 @@ def new_app(settings: Settings, secrets: Secrets) -> FunnelApp:
         web_enabled=False,
         Monitor=QuietMonitor,
     )
+    app.tables._recovery = GenerationRecovery(app, app.tables, beacon=app.tables.beacon)  # noqa: SLF001  (no setting)
+    return app
 
 
 def credentials(settings: Settings, secrets: Secrets) -> Any:

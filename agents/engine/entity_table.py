@@ -26,6 +26,7 @@ from funnelwatch.agents.engine import table_store
 from funnelwatch.agents.engine.barrier import Sent
 from funnelwatch.agents.engine.changelog import Header, Merged, Record, RowRules, batches
 from funnelwatch.agents.engine.contiguity import Contiguity, Range
+from funnelwatch.agents.engine.recovery import NO_GENERATION
 from funnelwatch.agents.engine.table_store import STORE_OPTIONS, Changes, Row
 
 RECOVERY_BUFFER_CHUNKS: Final = 2
@@ -83,6 +84,7 @@ class EntityTable(faust.Table):  # type: ignore[misc]  # Faust is untyped
         self._listener = listener
         self._read_foreign = read_foreign
         self._open_partitions: dict[int, Contiguity] = {}  # recovered and ours
+        self._generation = NO_GENERATION
         self._announced: set[int] = set()  # whose rows the listener knows
         self._redelivered_through: dict[tuple[int, str], int] = {}
         self._folded_through: dict[tuple[int, str], int] = {}
@@ -259,6 +261,7 @@ class EntityTable(faust.Table):  # type: ignore[misc]  # Faust is untyped
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
         """Stop writing until recovery is done, and say what is ours now: before recovery, to fence the old owner."""
+        self._generation = generation_id
         ours = {tp.partition for tp in self.app.assignor.assigned_actives() if tp.topic == self.changelog_topic_name}
         self._open_partitions.clear()
         for partition in self._announced - ours:
@@ -267,15 +270,21 @@ class EntityTable(faust.Table):  # type: ignore[misc]  # Faust is untyped
         self._listener.on_assigned(generation_id, ours)
         await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
 
-    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
-        """Open the recovered partitions for work. Faust drops what this raises, so nothing may get out."""
+    def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> Awaitable[None]:
+        """Open the recovered partitions for work, for the generation whose recovery is complete now."""
+        return self._complete(set(active_tps), set(standby_tps), self.app.tables.recovery.completing)
+
+    async def _complete(self, active_tps: set[TP], standby_tps: set[TP], generation: int) -> None:
+        """Faust drops what this raises, so nothing may get out."""
         try:
             await super().on_recovery_completed(active_tps, standby_tps)
             self.app.tables.recovery.flush_buffers()
             for tp in sorted(active_tps):
+                if generation != self._generation:
+                    raise PartitionLost(f"{tp.topic}[{tp.partition}], generation {generation}")  # noqa: TRY301  (below)
                 await self._open(tp)
-        except PartitionLost:
-            log.info("%s: rebalanced again while opening partitions.", self.name)
+        except PartitionLost as lost:
+            log.info("%s: rebalanced again while opening partitions: %s", self.name, lost)
         except Exception as failure:  # noqa: BLE001  (see above)
             self.app.die(failure, f"a partition of {self.name} could not be opened")
 

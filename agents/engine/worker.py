@@ -46,6 +46,7 @@ def run(settings: Settings, secrets: Secrets) -> int:
     """
     set_up_logging()
     gc.set_threshold(100_000, 50, 100)  # a chunk makes thousands of short-lived tuples and no cycles
+    gc.freeze()  # Faust collects by hand at every rebalance: what is loaded now need not be looked at
     with own_directory(Path(settings.worker.data_dir)):
         return asyncio.run(serve(settings, secrets))
 
