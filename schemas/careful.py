@@ -151,7 +151,7 @@ _LEAD: Final[dict[str, Reader]] = {
 }
 _DEAL: Final[dict[str, Reader]] = {
     "rep_id": fields.identifier,
-    "pipeline": fields.text,
+    "pipeline": fields.pipeline,
     "stage": fields.text,
     "amount": fields.amount,
     "currency": fields.currency,

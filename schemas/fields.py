@@ -32,6 +32,8 @@ COUNT_MAX: Final = 2**31 - 1
 QUOTAS_MAX: Final = 1_200
 """Months of quotas in one event: a century."""
 ZONES_CACHED_MAX: Final = 1_024
+OWN_PIPELINE: Final = "@"
+"""Begins the names of pipelines that are ours: ``@leads``."""
 
 _FRACTION_DIGITS: Final = 4
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,6 +83,16 @@ def text(value: object, name: str, chars_max: int = TEXT_CHARS_MAX) -> str:
     if not value.isprintable() and any("\ud800" <= character <= "\udfff" for character in value):
         raise RefusedError(Reason.UNREADABLE_TEXT, f"{name} has a lone surrogate: {shown(value)}")
     return value
+
+
+def pipeline(value: object, name: str) -> str:
+    """The name of a pipeline: a text that does not begin with ``OWN_PIPELINE``, lest deals be counted as leads."""
+    read = text(value, name)
+    if read.startswith(OWN_PIPELINE):
+        raise RefusedError(
+            Reason.UNKNOWN_VALUE, f"{name} must not begin with {OWN_PIPELINE}, which marks our own: {shown(value)}"
+        )
+    return read
 
 
 def source(value: object) -> str:

@@ -161,6 +161,8 @@ def _deal(data: _Deal) -> tuple[DealData, str]:
     currency, snooze = data.currency, data.snooze_until
     if currency is not None and currency not in CURRENCIES:
         raise _NotEasyError
+    if data.pipeline is not None and data.pipeline.startswith(fields.OWN_PIPELINE):
+        raise _NotEasyError
     return (
         DealData(
             data.rep_id,

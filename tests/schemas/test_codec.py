@@ -186,6 +186,7 @@ def test_attributes_are_refused_by_reason(attributes, expected):
         (Kind.DEAL, {"stage": 5}, "wrong_type"),
         (Kind.DEAL, {"stage": "\ud83d"}, "unreadable_text"),
         (Kind.DEAL, {"stage": "x" * 1_025}, "text_too_long"),
+        (Kind.DEAL, {"pipeline": "@leads"}, "unknown_value"),
         (Kind.DEAL, {"amount": "12,50"}, "bad_amount"),
         (Kind.DEAL, {"amount": "NaN"}, "bad_amount"),
         (Kind.DEAL, {"amount": True}, "wrong_type"),

@@ -49,7 +49,7 @@ leads = st.builds(
 deals = st.builds(
     DealData,
     rep_id=absent_or(ids),
-    pipeline=absent_or(texts),
+    pipeline=absent_or(texts.filter(lambda name: not name.startswith(fields.OWN_PIPELINE))),
     stage=absent_or(texts),
     amount=absent_or(amounts),
     currency=absent_or(currencies),
