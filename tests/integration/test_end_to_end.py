@@ -86,13 +86,6 @@ class Equal:
             raise AssertionError(f"{self.why}\n{failed}") from failed
 
 
-def applied(deployment: Deployment) -> int:
-    """How many events the worker has read so far, by its own metrics."""
-    status, text = deployment.get_worker("/metrics")
-    lines = text.decode().splitlines() if status == 200 else []
-    return sum(int(float(line.rsplit(" ", 1)[1])) for line in lines if line.startswith("funnelwatch_events_total{"))
-
-
 def test_killed_replayed_and_flushed_every_figure_equals_the_oracle(organisation, history, tmp_path):
     with Deployment(organisation, tmp_path / "run") as deployment:
         truth = oracle(deployment, history)
@@ -100,7 +93,7 @@ def test_killed_replayed_and_flushed_every_figure_equals_the_oracle(organisation
         deployment.start("board")
         deployment.start("worker")
         replay = subprocess.Popen(deployment.command("replay", str(history), "--config", str(deployment.config)))
-        deployment.wait("the replay is under way", lambda: applied(deployment) >= KILL_AT_EVENTS)
+        deployment.wait("the replay is under way", lambda: deployment.events_read() >= KILL_AT_EVENTS)
         deployment.kill("worker")
         deployment.start("worker")
         assert replay.wait(60) == 0

@@ -15,8 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
+
 from funnelwatch.agents import topics
 from funnelwatch.agents.demo.written import as_toml
+from funnelwatch.schemas.document import Document
 from funnelwatch.schemas.settings import Secrets, Settings
 
 READY_SECONDS = 90.0
@@ -83,6 +86,18 @@ class Deployment:
     def json(self, path: str) -> Any:
         status, body = self.get(path)
         return json.loads(body) if status == 200 else None
+
+    def document(self, path: str) -> Document:
+        """A KPI document of the board."""
+        status, body = self.get(path)
+        assert status == 200, (path, status, body[:300])
+        return msgspec.json.decode(body, type=Document)
+
+    def events_read(self) -> int:
+        """How many events the worker has read since it started, by its own metrics."""
+        status, text = self.get_worker("/metrics")
+        lines = text.decode().splitlines() if status == 200 else []
+        return sum(int(float(line.rsplit(" ", 1)[1])) for line in lines if line.startswith("funnelwatch_events_total{"))
 
     def wait(self, what: str, until: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
         """Until something is so; the end of the logs tells why it never was."""
