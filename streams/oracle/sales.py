@@ -89,7 +89,8 @@ def change(before: Side, now: Side) -> Change:
     total = now.units - before.units
     parts = {"volume": 0, "win_rate": 0, "deal_size": 0}
     if before.units > 0 and now.units > 0:
-        weight = total / log(now.units / before.units) if total else float(before.units)
+        growth = now.units / before.units
+        weight = float(before.units) if growth == 1 else total / log(growth)
         parts["volume"] = round(weight * log(now.closed / before.closed))
         parts["win_rate"] = round(weight * log((now.won / now.closed) / (before.won / before.closed)))
         parts["deal_size"] = total - parts["volume"] - parts["win_rate"]

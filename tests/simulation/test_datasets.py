@@ -165,30 +165,13 @@ def served(deployment, dataset, events):
     files = [str(DATASETS / name) for name in dataset.files]
     done = deployment.run("import", "--mapping", dataset.mapping, *files, "--config", str(deployment.config))
     assert done.returncode == 0, done.stderr
-    deployment.wait("every event is read", lambda: deployment.events_read() == events)
-    settled = Settled(lambda: deployment.get("/api/v1/organisation"))
-    deployment.wait("the figures settle", settled)
+    deployment.settle(events)
     reps, teams = ([row["id"] for row in deployment.json(f"/api/v1/{level}")["rows"]] for level in ("reps", "teams"))
     return Documents(
         {rep: deployment.document(f"/api/v1/reps/{quote(rep, safe='')}") for rep in reps},
         {team: deployment.document(f"/api/v1/teams/{quote(team, safe='')}") for team in teams},
         deployment.document("/api/v1/organisation"),
     )
-
-
-class Settled:
-    """Whether an answer is there and the same as several looks before."""
-
-    LOOKS = 10
-
-    def __init__(self, look):
-        self.look, self.last, self.same = look, None, 0
-
-    def __call__(self):
-        found = self.look()
-        self.same = self.same + 1 if found == self.last and found[0] == 200 else 0
-        self.last = found
-        return self.same >= self.LOOKS
 
 
 @cache

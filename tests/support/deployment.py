@@ -18,6 +18,7 @@ from typing import Any, Self
 import msgspec
 
 from funnelwatch.agents import topics
+from funnelwatch.agents.board.figures import TOGETHER_SECONDS
 from funnelwatch.agents.demo.written import as_toml
 from funnelwatch.schemas.document import Document
 from funnelwatch.schemas.settings import Secrets, Settings
@@ -94,10 +95,28 @@ class Deployment:
         return msgspec.json.decode(body, type=Document)
 
     def events_read(self) -> int:
-        """How many events the worker has read since it started, by its own metrics."""
+        """How many events the worker has read since it started; one that is delivered again counts again."""
+        return int(sum(self._worker_samples("funnelwatch_events_total")))
+
+    def lag_records(self) -> int:
+        """How many records the worker has not read yet."""
+        return int(sum(self._worker_samples("funnelwatch_consumer_lag_records")))
+
+    def _worker_samples(self, name: str) -> list[float]:
         status, text = self.get_worker("/metrics")
         lines = text.decode().splitlines() if status == 200 else []
-        return sum(int(float(line.rsplit(" ", 1)[1])) for line in lines if line.startswith("funnelwatch_events_total{"))
+        return [float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name + "{")]
+
+    def settle(self, events: int) -> None:
+        """Until the worker has read so many events, all there are, and the board what was published after that."""
+        self.wait(f"{events} events read", lambda: self.events_read() >= events and self.lag_records() == 0)
+        since = time.monotonic() + TOGETHER_SECONDS
+        self.wait("the board has it all", lambda: self._age_seconds() < time.monotonic() - since)
+
+    def _age_seconds(self) -> float:
+        """How old the board's figures are: the age of the oldest partition."""
+        status = self.json("/api/v1/status") or {}
+        return status["age_seconds"] if status.get("ready") else float("inf")
 
     def wait(self, what: str, until: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
         """Until something is so; the end of the logs tells why it never was."""
