@@ -21,6 +21,7 @@ from funnelwatch.streams.fold import Fold
 from funnelwatch.streams.history import Refused
 from funnelwatch.streams.links import Link
 from funnelwatch.streams.links import decode as decode_link
+from funnelwatch.streams.update import Update
 
 FOLD_FAILED: Final = "fold_failed"
 """Reason code of an event that made the fold itself raise: a fault of ours, which must not stop the others."""
@@ -157,10 +158,10 @@ class EntityFold:
         Raises:
             msgspec.MsgspecError: The row is damaged: nothing can be said about the entity.
         """
-        state = None if row is None else self._fold.decode(row)
+        update = Update(self._fold, subject, row)
         found = Tally()
         try:
-            change = self._fold_all(subject, row, state, items, tally=found, seen_before=seen_before)
+            change = self._fold_all(update, row, items, found, seen_before)
         except Exception:  # noqa: BLE001  (one event must not stop the others: find out which, and refuse it)
             found = Tally()
             change = self._fold_singly(subject, row, items, found, seen_before)
@@ -168,28 +169,12 @@ class EntityFold:
         return change
 
     def _fold_all(
-        self,
-        subject: str,
-        row: Row,
-        state: Any,
-        items: Sequence[Item],
-        *,
-        tally: Tally,
-        seen_before: Callable[[Record], bool],
+        self, update: Update, row: Row, items: Sequence[Item], tally: Tally, seen_before: Callable[[Record], bool]
     ) -> Change:
-        fold = self._fold
-        told: list[Link] = []
-        before = None
-        if state is None:
-            state = fold.empty()
-        else:
-            told = fold.links(subject, state)
-            before = fold.contribution(subject, state, self._context)
-        changed = again = repeated = False
+        changed = known = again = False
         for item in items:
-            content = item.content
             try:
-                new = fold.add_link(state, content) if isinstance(content, Link) else fold.add(state, content)
+                new = update.take(item.content)
             except Refused as refused:
                 tally.refused.append(RefusedItem(item.record, item.index, refused.refusal))
                 continue
@@ -198,44 +183,41 @@ class EntityFold:
                 tally.applied += 1
             else:
                 tally.unchanged += 1
+                known = True
                 again = again or seen_before(item.record)
-                repeated = repeated or isinstance(content, Event)
+        # Who folded a known event before us may have died after its row was in the changelog and before its links were
+        # out. No mark on this disk tells, since the row may have come from the changelog: so they are sent again.
+        links = update.links() if known else []
         if changed:
-            links = fold.links(subject, state)
-            after = fold.contribution(subject, state, self._context)
-            return Change(
-                row=_checked(fold.encode(state)),
-                before=before,
-                after=after,
-                links=links if again or repeated else [link for link in links if link not in told],
-                newest=fold.newest(state),
-            )
-        # A known event may be one whose worker died when its row was in the changelog and its links were not sent:
-        # whoever goes on, with whatever disk, tells them again. The row is said again if the disk may be ahead.
-        return Change(row=row if again else None, links=told if again or repeated else [])
+            done = update.finish(self._context)
+            return Change(_checked(done.row), done.before, done.after, links or done.links, done.newest)
+        return Change(row=row if again else None, links=links)  # the disk may be ahead of the changelog
 
     def _fold_singly(
         self, subject: str, row: Row, items: Sequence[Item], tally: Tally, seen_before: Callable[[Record], bool]
     ) -> Change:
         whole = Change(row=None)
-        is_first = True
+        latest = row
         for item in items:
             found = Tally()
             try:
-                state = None if row is None else self._fold.decode(row)
-                change = self._fold_all(subject, row, state, [item], tally=found, seen_before=seen_before)
+                change = self._fold_all(Update(self._fold, subject, latest), latest, [item], found, seen_before)
             except Exception as failure:  # noqa: BLE001  (whatever it is, this event causes it)
                 tally.refused.append(RefusedItem(item.record, item.index, _refusal_for(failure)))
                 continue
             tally.add(found)
             whole.links = [*whole.links, *change.links]
             if change.row is not None:
-                row = whole.row = change.row
+                latest = whole.row = change.row
             if change.after is not None:
-                whole.after, whole.newest = change.after, change.newest
-                whole.before = change.before if is_first else whole.before
-                is_first = False
+                whole.newest = change.newest
+        if whole.newest is not None and latest is not None:  # each difference lacks what the next one builds on
+            whole.before = None if row is None else self._contribution(subject, row)
+            whole.after = self._contribution(subject, latest)
         return whole
+
+    def _contribution(self, subject: str, row: bytes) -> Contribution:
+        return self._fold.contribution(subject, self._fold.decode(row), self._context)
 
 
 def _checked(row: bytes) -> bytes:
