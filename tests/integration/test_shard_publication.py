@@ -1,0 +1,213 @@
+"""Shards in a real Redis: fenced, swapped as a whole, announced as the board reads it, full again after a flush."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import msgspec
+import pytest
+import redis.asyncio
+from prometheus_client import CollectorRegistry
+from support.organisation import CALENDAR, SETTINGS
+
+from funnelwatch.agents.board.shards import changes_channel, shard_key
+from funnelwatch.agents.engine.metrics import Metrics
+from funnelwatch.agents.engine.publisher import Publisher
+from funnelwatch.agents.engine.shard_store import FIELDS_PER_CALL, Answer, ShardStore
+from funnelwatch.agents.engine.shards import Shard
+from funnelwatch.schemas.events import Kind
+from funnelwatch.streams.cells import AdvanceCell, Contribution, decode_cell, decode_value
+from funnelwatch.streams.shard import ShardCells
+
+pytestmark = pytest.mark.integration
+AT = 1_793_000_000_000_000
+MINUTE = AT // 60_000_000
+
+
+@pytest.fixture
+async def client(redis_server):
+    client = redis.asyncio.Redis(port=redis_server.port)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def name(prefix):
+    return prefix.rstrip(".")
+
+
+def store_of(client, name: str, worker: str) -> ShardStore:
+    return ShardStore(client, name, worker, SETTINGS.fingerprint)
+
+
+def shard_of(epoch: int, reps: tuple[str, ...] = ("ada",)) -> Shard:
+    cells = ShardCells(CALENDAR, 30)
+    cells.see(AT)
+    cells.advance_to(AT)
+    for rep in reps:
+        cells.add(None, won(rep))
+    return Shard(Kind.DEAL, 2, epoch, cells)
+
+
+def won(rep: str, count: int = 1) -> Contribution:
+    return Contribution(sums={(rep, MINUTE, ("won", "default", "EUR")): count}, advances={rep: AT})
+
+
+class Fleet:
+    """As `Shards`, as far as the publisher needs it."""
+
+    def __init__(self, *shards: Shard) -> None:
+        self.shards = list(shards)
+
+    def __iter__(self):
+        return iter(self.shards)
+
+    def age(self, cells: ShardCells) -> None:
+        pass
+
+
+def publisher_of(shard: Shard, store: ShardStore) -> Publisher:
+    return Publisher(Fleet(shard), store, Metrics(), lambda failure, why: pytest.fail(f"{why}: {failure}"))
+
+
+async def cells_of(client, name: str) -> dict:
+    fields = await client.hgetall(shard_key(name, Kind.DEAL, 2, "cells"))
+    cells = {decode_cell(field): value for field, value in fields.items()}
+    return {cell: decode_value(cell, value) for cell, value in cells.items()}
+
+
+async def meta_of(client, name: str) -> dict[str, str]:
+    meta = await client.hgetall(shard_key(name, Kind.DEAL, 2, "meta"))
+    return {key.decode(): value.decode() for key, value in meta.items()}
+
+
+async def test_everything_is_published_once_claimed_and_then_only_what_changes(client, name):
+    shard = shard_of(epoch=5)
+    publisher = publisher_of(shard, store_of(client, name, "w1"))
+
+    assert await publisher.publish() == len(shard.cells.all_cells())
+    assert await cells_of(client, name) == shard.cells.all_cells()
+    shard.cells.add(won("ada"), won("bob"))
+    await publisher.publish()
+
+    assert await cells_of(client, name) == shard.cells.all_cells()
+    assert AdvanceCell("ada") not in await cells_of(client, name)
+    assert await client.get(shard_key(name, Kind.DEAL, 2, "owner")) == b"5:w1"
+    meta = await meta_of(client, name)
+    assert int(meta.pop("updated_us")) > AT
+    assert meta == {
+        "seq": "2",
+        "epoch": "5",
+        "worker": "w1",
+        "fingerprint": SETTINGS.fingerprint,
+        "watermark_us": str(AT),
+    }
+
+
+async def test_a_shard_of_more_cells_than_fit_into_one_call_arrives_whole(client, name):
+    shard = shard_of(epoch=1, reps=tuple(f"rep{n}" for n in range(FIELDS_PER_CALL)))
+    publisher = publisher_of(shard, store_of(client, name, "w1"))
+    await publisher.publish()
+    for n in range(FIELDS_PER_CALL):
+        shard.cells.add(won(f"rep{n}"), won(f"rep{n}", 2))
+    await publisher.publish()
+
+    assert await cells_of(client, name) == shard.cells.all_cells()
+
+
+async def test_what_an_earlier_owner_left_goes_with_the_swap(client, name):
+    old, new = shard_of(1, ("ada", "bob")), shard_of(2, ("cem",))
+    await publisher_of(old, store_of(client, name, "w1")).publish()
+    await publisher_of(new, store_of(client, name, "w2")).publish()
+
+    assert await cells_of(client, name) == new.cells.all_cells()
+
+
+async def test_a_worker_that_was_paused_writes_nothing_behind_its_successor(client, name):
+    old, new = shard_of(1, ("ada",)), shard_of(2, ("cem",))
+    late = publisher_of(old, store_of(client, name, "w1"))
+    await late.publish()
+    await publisher_of(new, store_of(client, name, "w2")).publish()
+    old.cells.add(None, won("bob"))
+
+    assert await late.publish() == 0
+    assert await cells_of(client, name) == new.cells.all_cells()
+    assert not old.claimed
+    assert await store_of(client, name, "w1").claim(old) is Answer.FENCED
+
+
+async def test_the_same_worker_keeps_its_shard_over_a_rebalance_without_publishing_all_again(client, name):
+    shard = shard_of(1)
+    publisher = publisher_of(shard, store_of(client, name, "w1"))
+    await publisher.publish()
+    shard.epoch, shard.claimed = 2, False
+
+    assert await publisher.publish() == 0
+    assert (shard.claimed, (await meta_of(client, name))["seq"]) == (True, "1")
+
+
+async def test_a_flushed_redis_is_full_again(client, name):
+    shard = shard_of(1)
+    publisher = publisher_of(shard, store_of(client, name, "w1"))
+    await publisher.publish()
+    await client.delete(*(shard_key(name, Kind.DEAL, 2, what) for what in ("owner", "cells", "meta")))
+    publishing = asyncio.create_task(publisher.run())
+    for _ in range(50):
+        if await cells_of(client, name):
+            break
+        await asyncio.sleep(0.1)
+    publishing.cancel()
+    with suppress(asyncio.CancelledError):
+        await publishing
+
+    assert await cells_of(client, name) == shard.cells.all_cells()
+
+
+async def test_every_call_is_announced_as_the_board_reads_it(client, name):
+    shard = shard_of(1)
+    store = store_of(client, name, "w1")
+    async with client.pubsub() as channel:
+        await channel.subscribe(changes_channel(name))
+        await store.claim(shard)
+        await store.swap(shard, updated_us=AT + 1)
+        await store.write(shard, {AdvanceCell("ada"): 7, AdvanceCell("bob"): None}, updated_us=AT + 2)
+        await store.beat(shard, updated_us=AT + 3)
+        notes = []
+        while len(notes) < 3:
+            message = await channel.get_message(ignore_subscribe_messages=True, timeout=5)
+            if message is not None:
+                notes.append(msgspec.msgpack.decode(message["data"]))
+
+    kinds = [note[:4] for note in notes]
+    assert kinds == [["deal", 2, 1, "reload"], ["deal", 2, 2, "set"], ["deal", 2, 2, "beat"]]
+    field, value, removed, nothing = notes[1][4]
+    assert (decode_cell(field), decode_value(AdvanceCell("ada"), value)) == (AdvanceCell("ada"), 7)
+    assert (decode_cell(removed), nothing) == (AdvanceCell("bob"), b"")
+    assert (notes[0][4], notes[2][4]) == (None, [AT, AT + 3])
+
+
+async def test_while_redis_is_away_changes_wait_and_none_is_lost(name):
+    """Absolute values: what waits is at most as many as there are cells."""
+    shard = shard_of(1)
+    gone = redis.asyncio.Redis(port=1)
+    publisher = publisher_of(shard, store_of(gone, name, "w1"))
+    shard.claimed, shard.publish_all = True, False
+    publisher._beat_at = float("inf")
+    for n in range(1, 5):
+        shard.cells.add(won("ada", n), won("ada", n + 1))
+        with pytest.raises(redis.exceptions.ConnectionError):
+            await publisher.publish()
+    await gone.aclose()
+
+    assert shard.unsent == shard.cells.all_cells()
+
+
+async def test_metrics_of_two_workers_in_one_process_do_not_mix():
+    one, other = Metrics(), Metrics()
+    one.count_events("crm.deals", 2, 1, ["bad_time"])
+
+    assert isinstance(other.registry, CollectorRegistry)
+    assert b'funnelwatch_events_total{result="applied",topic="crm.deals"} 2.0' in one.page()
+    assert b'funnelwatch_refused_total{reason="bad_time"} 1.0' in one.page()
+    assert b"crm.deals" not in other.page()
