@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TypeVar
+
 import msgspec
 
 
@@ -128,3 +131,22 @@ class Touch(msgspec.Struct, frozen=True, gc=False):
 
     lead_id: str
     at: int
+
+
+Facts = dict[type[Fact], list[Fact]]
+"""Facts by what they are."""
+F = TypeVar("F", bound=Fact)
+
+
+def of(kind: type[F], facts: Facts) -> list[F]:
+    """The facts of one kind."""
+    return [fact for fact in facts.get(kind, ()) if isinstance(fact, kind)]
+
+
+def together(parts: Iterable[Facts]) -> Facts:
+    """All facts of several heaps."""
+    heap: Facts = {}
+    for part in parts:
+        for kind, facts in part.items():
+            heap.setdefault(kind, []).extend(facts)
+    return heap

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from math import floor
-from typing import TypeVar
 
 from funnelwatch.schemas.document import (
     Closes,
@@ -21,7 +21,6 @@ from funnelwatch.streams.oracle.leads import LEADS
 from funnelwatch.streams.oracle.periods import Periods
 from funnelwatch.streams.oracle.worth import Exchange, Part, Worth
 
-F = TypeVar("F", bound=f.Fact)
 SECOND_US = 1_000_000
 RESOLUTION_US = 1_000
 
@@ -38,15 +37,15 @@ class Counting:
         day = self.periods.day
         return self.exchange.worth(Part(fact.rep, day(fact.at), fact.currency, fact.units) for fact in facts)
 
-    def closes(self, facts: Sequence[f.Fact]) -> Closes:
+    def closes(self, facts: f.Facts) -> Closes:
         """Won and lost."""
-        won, lost = self.worth(of(f.Won, facts)), self.worth(of(f.Lost, facts))
+        won, lost = self.worth(f.of(f.Won, facts)), self.worth(f.of(f.Lost, facts))
         return Closes(won=won.number, lost=lost.number, won_amount=won.money, lost_amount=lost.money)
 
-    def figures(self, facts: Sequence[f.Fact]) -> Figures:
+    def figures(self, facts: f.Facts) -> Figures:
         """Everything that is a sum."""
-        closes, lost = self.closes(facts), of(f.Lost, facts)
-        created = len(of(f.Created, facts))
+        closes, lost = self.closes(facts), f.of(f.Lost, facts)
+        created = len(f.of(f.Created, facts))
         flow = _flow(facts)
         return Figures(
             created=created,
@@ -59,9 +58,9 @@ class Counting:
             created_per_lost=ratio(created, closes.lost),
             lost_by_reason=self._counted(lost, lambda fact: fact.reason),
             lost_by_stage=self._counted(lost, lambda fact: fact.stage),
-            advances=len(of(f.Advanced, facts)),
-            cycle=durations([fact.cycle_us for fact in of(f.Won, facts)]),
-            first_touch=durations([fact.working_us for fact in of(f.FirstTouch, facts)]),
+            advances=len(f.of(f.Advanced, facts)),
+            cycle=durations([fact.cycle_us for fact in f.of(f.Won, facts)]),
+            first_touch=durations([fact.working_us for fact in f.of(f.FirstTouch, facts)]),
             flow={pipeline: stages for pipeline, stages in flow.items() if pipeline != LEADS},
             leads=lead_figures(facts),
             lead_flow=flow.get(LEADS, {}),
@@ -71,11 +70,6 @@ class Counting:
     def _counted(self, lost: Sequence[f.Lost], by: Callable[[f.Lost], str]) -> dict[str, Counted]:
         groups = {name: self.worth(fact for fact in lost if by(fact) == name) for name in set(map(by, lost))}
         return {name: Counted(count=worth.number, amount=worth.money) for name, worth in groups.items()}
-
-
-def of(kind: type[F], facts: Iterable[f.Fact]) -> list[F]:
-    """The facts of one kind."""
-    return [fact for fact in facts if isinstance(fact, kind)]
 
 
 def ratio(part: float, whole: float) -> float | None:
@@ -101,15 +95,17 @@ def durations(values_us: Sequence[int]) -> Durations:
     )
 
 
-def _flow(facts: Sequence[f.Fact]) -> dict[str, dict[str, StageFlow]]:
-    entered, left = of(f.Entered, facts), of(f.Left, facts)
+def _flow(facts: f.Facts) -> dict[str, dict[str, StageFlow]]:
+    entered = Counter((fact.pipeline, fact.stage) for fact in f.of(f.Entered, facts))
+    left: dict[tuple[str, str], list[f.Left]] = {}
+    for fact in f.of(f.Left, facts):
+        left.setdefault((fact.pipeline, fact.stage), []).append(fact)
     flow: dict[str, dict[str, StageFlow]] = {}
-    places = {(fact.pipeline, fact.stage) for fact in entered} | {(fact.pipeline, fact.stage) for fact in left}
-    for pipeline, stage in places:
-        gone = [fact for fact in left if (fact.pipeline, fact.stage) == (pipeline, stage)]
+    for pipeline, stage in {*entered, *left}:
+        gone = left.get((pipeline, stage), [])
         ways = [fact.how for fact in gone]
         flow.setdefault(pipeline, {})[stage] = StageFlow(
-            entered=sum((fact.pipeline, fact.stage) == (pipeline, stage) for fact in entered),
+            entered=entered[pipeline, stage],
             left=Left(**{how: ways.count(how) for how in ("forward", "back", "won", "lost", "other")}),
             working=durations([fact.working_us for fact in gone]),
             wall=durations([fact.wall_us for fact in gone]),
@@ -117,10 +113,10 @@ def _flow(facts: Sequence[f.Fact]) -> dict[str, dict[str, StageFlow]]:
     return flow
 
 
-def lead_figures(facts: Sequence[f.Fact]) -> LeadFigures:
+def lead_figures(facts: f.Facts) -> LeadFigures:
     """Leads by what happened to them."""
-    reached = [fact.what for fact in of(f.Milestone, facts)]
-    cohort = [fact.what for fact in of(f.Cohort, facts)]
+    reached = [fact.what for fact in f.of(f.Milestone, facts)]
+    cohort = [fact.what for fact in f.of(f.Cohort, facts)]
     qualified, accepted, converted = map(reached.count, ("qualified", "accepted", "converted"))
     return LeadFigures(
         created=reached.count("created"),
@@ -137,10 +133,10 @@ def lead_figures(facts: Sequence[f.Fact]) -> LeadFigures:
     )
 
 
-def _outreach(facts: Sequence[f.Fact]) -> OutreachFigures:
-    calls, emails = of(f.Called, facts), of(f.Emailed, facts)
+def _outreach(facts: f.Facts) -> OutreachFigures:
+    calls, emails = f.of(f.Called, facts), f.of(f.Emailed, facts)
     outbound = [call for call in calls if call.direction == "outbound"]
-    kinds = list(map(outreach_kind, facts))
+    kinds = outreach_kinds(facts)
     connected = sum(call.outcome == "connected" for call in outbound)
     return OutreachFigures(
         call=kinds.count("call"),
@@ -153,21 +149,26 @@ def _outreach(facts: Sequence[f.Fact]) -> OutreachFigures:
         connect_rate=ratio(connected, len(outbound)),
         talk_seconds=sum(call.talk_ms for call in calls) / 1_000,
         emails=len(emails),
-        replies=len(of(f.Replied, facts)),
+        replies=len(f.of(f.Replied, facts)),
     )
 
 
-def outreach_kind(fact: f.Fact) -> str | None:
-    """Which of the three kinds of outreach a fact is, if any."""
+def outreach_kind(fact: f.Called | f.Emailed) -> str | None:
+    """Which of the three kinds of outreach a call or an email is, if any."""
     if isinstance(fact, f.Emailed):
         return "email" if fact.cold else None
-    if isinstance(fact, f.Called) and fact.direction == "outbound":
+    if fact.direction == "outbound":
         if fact.outcome == "voicemail_drop":
             return "voicemail_drop"
         return "call" if fact.cold else None
     return None
 
 
-def outreach_done(facts: Iterable[f.Fact]) -> int:
+def outreach_kinds(facts: f.Facts) -> list[str | None]:
+    """What each call and email is as outreach."""
+    return [*map(outreach_kind, f.of(f.Called, facts)), *map(outreach_kind, f.of(f.Emailed, facts))]
+
+
+def outreach_done(facts: f.Facts) -> int:
     """The outreach of all three kinds."""
-    return sum(outreach_kind(fact) is not None for fact in facts)
+    return sum(kind is not None for kind in outreach_kinds(facts))

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from funnelwatch.schemas.document import Bottleneck, Funnel, PipelineNow, StageNow
 from funnelwatch.schemas.settings import MONEY_UNITS, LeadSettings, Settings
 from funnelwatch.streams.calendar import Calendar
-from funnelwatch.streams.oracle.facts import Left, Lost, OpenDeal, Won
-from funnelwatch.streams.oracle.figures import SECOND_US, Counting, of, quantile_seconds
+from funnelwatch.streams.oracle.facts import Left, Lost, OpenDeal, Won, of
+from funnelwatch.streams.oracle.figures import SECOND_US, Counting, quantile_seconds
 from funnelwatch.streams.oracle.leads import LEADS, STATES
 from funnelwatch.streams.oracle.periods import Periods
 from funnelwatch.streams.oracle.subjects import Subject

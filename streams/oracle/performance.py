@@ -6,7 +6,7 @@ from funnelwatch.schemas.document import LeadFigures, Leak, Outreach, OutreachPa
 from funnelwatch.schemas.settings import Settings
 from funnelwatch.streams.calendar import Calendar
 from funnelwatch.streams.oracle.figures import lead_figures, outreach_done, ratio
-from funnelwatch.streams.oracle.periods import Periods
+from funnelwatch.streams.oracle.periods import Period, Periods
 from funnelwatch.streams.oracle.subjects import Subject
 from funnelwatch.streams.oracle.world import World
 
@@ -86,7 +86,7 @@ def _recent(subject: Subject, per_day: float | None, periods: Periods) -> float 
     worked = [day for day in sought if subject.calendar.day_working_us(day) > 0][:RECENT_DAYS]
     if not per_day or len(worked) < RECENT_DAYS:
         return None
-    return sum(outreach_done(subject.during(periods.days(day, day))) for day in worked) / (RECENT_DAYS * per_day)
+    return sum(outreach_done(subject.during(Period(day, day))) for day in worked) / (RECENT_DAYS * per_day)
 
 
 def coaching(subject: Subject, world: World, periods: Periods) -> list[Recording]:

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
+from typing import NamedTuple
 
 from funnelwatch.streams.calendar import Calendar
-from funnelwatch.streams.oracle.facts import Fact
 
 MINUTE_US = 60_000_000
 WINDOWS = ("1h", "24h", "today", "7d", "30d", "90d", "wtd", "mtd", "prev_month")
-Covers = Callable[[Fact], bool]
+
+
+class Period(NamedTuple):
+    """The local days from the first to the last, and of them the minutes from the first to the last, all included."""
+
+    first_day: int
+    last_day: int
+    first_minute: float = -inf
+    last_minute: float = inf
+
+    @property
+    def is_whole_days(self) -> bool:
+        """Whether no minute of the days is left out."""
+        return (self.first_minute, self.last_minute) == (-inf, inf)
+
+    def has_minute_of(self, at: int) -> bool:
+        """Whether the minute of an instant is one of the period's."""
+        return self.first_minute <= at // MINUTE_US <= self.last_minute
 
 
 class Periods:
@@ -41,34 +59,29 @@ class Periods:
             self._days[minute] = self.calendar.day(minute * MINUTE_US)
         return self._days[minute]
 
-    def window(self, name: str) -> Covers:
-        """Whether a window covers a fact."""
+    def window(self, name: str) -> Period:
+        """What a window covers."""
         minutes = {"1h": 60, "24h": 24 * 60}.get(name)
         if minutes is not None:
-            return lambda fact: self.minute - minutes < fact.at // MINUTE_US <= self.minute
+            # Wherever clocks were ever moved to, 24 hours lie within these days.
+            return Period(self.today - 2, self.today + 1, self.minute - minutes + 1, self.minute)
         if name == "prev_month":
-            return self.days(self.previous_month_start, self.month_start - 1)
-        return self.days(self.first_days[name], self.today)
+            return Period(self.previous_month_start, self.month_start - 1)
+        return Period(self.first_days[name], self.today)
 
-    def days(self, first: int, last: int) -> Covers:
-        """Whether a fact is on one of the days from ``first`` to ``last``, both included."""
-        return lambda fact: first <= self.day(fact.at) <= last
-
-    def months(self) -> dict[str, Covers]:
+    def months(self) -> dict[str, Period]:
         """The months of the history by label, newest first."""
-        found: dict[str, Covers] = {}
+        found: dict[str, Period] = {}
         first = self.month_start
         last = self.today
         while last >= self.oldest_day:
-            found[self.calendar.month_label(first)] = self.days(max(first, self.oldest_day), last)
+            found[self.calendar.month_label(first)] = Period(max(first, self.oldest_day), last)
             first, last = self.calendar.month_start(first - 1), first - 1
         return found
 
-    def previous_to_date(self) -> Covers:
+    def previous_to_date(self) -> Period:
         """``prev_mtd``: the previous month up to the minute of the like-for-like cutoff."""
-        cutoff_minute = self.cutoff() // MINUTE_US
-        whole = self.window("prev_month")
-        return lambda fact: whole(fact) and fact.at // MINUTE_US <= cutoff_minute
+        return self.window("prev_month")._replace(last_minute=self.cutoff() // MINUTE_US)
 
     def cutoff(self) -> int:
         """The last instant of ``prev_mtd``: ``docs/figures.md``, "Like for like", by bisection."""

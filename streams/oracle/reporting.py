@@ -66,7 +66,7 @@ class _Writer:
 
     def _document(self, subject: subjects.Subject, other: subjects.Subject | None) -> Document:
         periods, counting = self.periods, self.counting
-        months = {label: subject.during(covers) for label, covers in periods.months().items()}
+        months = {label: subject.during(period) for label, period in periods.months().items()}
         return Document(
             level=subject.level,
             id=subject.id,

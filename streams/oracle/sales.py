@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import log
 from typing import NamedTuple
 
 from funnelwatch.schemas.document import Change, Sales
 from funnelwatch.schemas.settings import Settings
-from funnelwatch.streams.oracle.facts import Fact, Lost, Won
-from funnelwatch.streams.oracle.figures import Counting, of, ratio
+from funnelwatch.streams.oracle.facts import Facts, Lost, Won, of
+from funnelwatch.streams.oracle.figures import Counting, ratio
 from funnelwatch.streams.oracle.periods import Periods
 from funnelwatch.streams.oracle.subjects import Subject
 from funnelwatch.streams.oracle.worth import Part, Units, money, money_text
@@ -74,11 +73,11 @@ def _elapsed(subject: Subject, periods: Periods) -> float | None:
     return ratio(subject.calendar.working_us(start, periods.now), subject.calendar.working_us(start, end))
 
 
-def _currencies(facts: Sequence[Fact], counting: Counting) -> set[str]:
+def _currencies(facts: Facts, counting: Counting) -> set[str]:
     return set(counting.worth([*of(Won, facts), *of(Lost, facts)]).counts)
 
 
-def _side(currency: str, facts: Sequence[Fact], counting: Counting) -> Side:
+def _side(currency: str, facts: Facts, counting: Counting) -> Side:
     won, lost = counting.worth(of(Won, facts)), counting.worth(of(Lost, facts))
     wins = won.counts.get(currency, 0)
     return Side(wins + lost.counts.get(currency, 0), wins, won.units.get(currency, 0))

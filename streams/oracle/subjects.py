@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from funnelwatch.streams.calendar import Calendar
-from funnelwatch.streams.oracle.facts import Fact, OpenDeal, OpenLead, Recording
-from funnelwatch.streams.oracle.periods import Covers, Periods
+from funnelwatch.streams.oracle.facts import Facts, OpenDeal, OpenLead, Recording, together
+from funnelwatch.streams.oracle.periods import Period, Periods
 from funnelwatch.streams.oracle.reps import Rep
-from funnelwatch.streams.oracle.world import World
+from funnelwatch.streams.oracle.world import Days, World
 
 ORGANISATION = "organisation"
 
@@ -21,7 +21,7 @@ class Subject:
         self.id = self.name = name
         self.calendar = calendar
         self.rep: Rep | None = None
-        self.facts: Sequence[Fact] = ()
+        self.days: Days = {}
         self.last_advance: int | None = None
         self.open_deals: list[OpenDeal] = []
         self.open_leads: list[OpenLead] = []
@@ -34,11 +34,15 @@ class Subject:
         """The present team of a rep."""
         return self.rep.team if self.rep else None
 
-    def during(self, covers: Covers) -> list[Fact]:
+    def during(self, period: Period) -> Facts:
         """The facts of a period."""
-        return [fact for fact in self.facts if covers(fact)]
+        days = range(period.first_day, period.last_day + 1)
+        facts = together(self.days[day] for day in days if day in self.days)
+        if period.is_whole_days:
+            return facts
+        return {kind: [fact for fact in some if period.has_minute_of(fact.at)] for kind, some in facts.items()}
 
-    def window(self, name: str) -> list[Fact]:
+    def window(self, name: str) -> Facts:
         """The facts of a window."""
         return self.during(self._periods.window(name))
 
@@ -53,18 +57,17 @@ def teams(world: World, periods: Periods) -> list[Subject]:
     members: dict[str | None, set[str]] = {}
     for rep in world.reps.values():
         members.setdefault(rep.team, set()).add(rep.id)
-    facts: dict[str | None, list[Fact]] = {}
-    for fact in world.facts:
-        rep_then = world.reps.get(fact.rep)
-        if rep_then is not None:
-            facts.setdefault(rep_then.team_on(periods.day(fact.at)), []).append(fact)
+    parts: dict[str | None, list[tuple[int, Facts]]] = {}
+    for rep in world.reps.values():
+        for day, facts in world.days_of.get(rep.id, {}).items():
+            parts.setdefault(rep.team_on(day), []).append((day, facts))
     staffed = {rep.team for rep in world.reps.values() if not rep.removed}
-    kept = {team for team, of in facts.items() if any(periods.day(fact.at) >= periods.oldest_day for fact in of)}
+    kept = {team for team, of in parts.items() if any(day >= periods.oldest_day for day, _ in of)}
     found = []
     for team in staffed | kept:
         if team is not None:
             subject = Subject("team", team, periods.calendar, periods)
-            _fill(subject, world, facts.get(team, []), members.get(team, set()))
+            _fill(subject, world, _by_day(parts.get(team, [])), members.get(team, set()))
             found.append(subject)
     return found
 
@@ -73,24 +76,33 @@ def organisation(name: str, world: World, periods: Periods) -> Subject:
     """The organisation: everybody, and nobody's figures too."""
     subject = Subject(ORGANISATION, ORGANISATION, periods.calendar, periods)
     subject.name = name
-    _fill(subject, world, world.facts, {*world.reps, ""})
+    everybody = [part for days in world.days_of.values() for part in days.items()]
+    _fill(subject, world, _by_day(everybody), {*world.reps, ""})
     subject.last_advance = max(world.last_advances.values(), default=None)
     return subject
 
 
 def _rep(rep: Rep, world: World, periods: Periods) -> Subject:
     subject = Subject("rep", rep.id, rep.calendar, periods)
-    _fill(subject, world, world.facts_by_rep.get(rep.id, []), {rep.id})
+    _fill(subject, world, world.days_of.get(rep.id, {}), {rep.id})
     subject.name = rep.name
     subject.rep = rep
     subject.staffed = [rep]
     return subject
 
 
-def _fill(subject: Subject, world: World, facts: Sequence[Fact], members: set[str]) -> None:
-    subject.facts = facts
+def _fill(subject: Subject, world: World, days: Days, members: set[str]) -> None:
+    subject.days = days
     subject.last_advance = max((at for rep, at in world.last_advances.items() if rep in members), default=None)
     subject.open_deals = [deal for deal in world.open_deals if deal.rep in members]
     subject.open_leads = [lead for lead in world.open_leads if lead.rep in members]
     subject.recordings = [recording for recording in world.recordings if recording.rep in members]
     subject.staffed = [world.reps[name] for name in members if name and world.reps[name].active]
+
+
+def _by_day(parts: Iterable[tuple[int, Facts]]) -> Days:
+    """The facts of several reps and days."""
+    days: dict[int, list[Facts]] = {}
+    for day, facts in parts:
+        days.setdefault(day, []).append(facts)
+    return {day: together(heaps) for day, heaps in days.items()}

@@ -8,11 +8,14 @@ from funnelwatch.schemas.events import Event, Kind
 from funnelwatch.schemas.settings import Settings
 from funnelwatch.streams.oracle.contacts import Call, Email
 from funnelwatch.streams.oracle.deals import Deal
-from funnelwatch.streams.oracle.facts import Advanced, Fact
+from funnelwatch.streams.oracle.facts import Advanced, Facts, of, together
 from funnelwatch.streams.oracle.history import histories
 from funnelwatch.streams.oracle.leads import Lead
 from funnelwatch.streams.oracle.periods import Periods
 from funnelwatch.streams.oracle.reps import Rep
+
+Days = dict[int, Facts]
+"""Facts by local day."""
 
 HOUR_US = 3_600_000_000
 LOST_DAYS_MORE = 60
@@ -40,18 +43,18 @@ class World:
             Lead(history, wins.get(history.subject), touches.get(history.subject, []), calendar)
             for history in histories(known, Kind.LEAD)
         ]
-        self.facts: list[Fact] = [
-            *(fact for deal in deals for fact in deal.facts),
-            *(fact for lead in leads for fact in lead.facts),
-            *(fact for call in calls for fact in call.facts),
-            *(fact for email in emails for fact in email.facts),
-        ]
-        self.facts_by_rep: dict[str, list[Fact]] = {}
-        for fact in self.facts:
-            self.facts_by_rep.setdefault(fact.rep, []).append(fact)
+        self.days_of: dict[str, Days] = {}
+        self.last_advances: dict[str, int] = {}
+        found = [entity.facts for entities in (deals, leads, calls, emails) for entity in entities]
+        for facts in found:
+            for fact in facts:
+                day = self.days_of.setdefault(fact.rep, {}).setdefault(periods.day(fact.at), {})
+                day.setdefault(type(fact), []).append(fact)
         oldest = periods.now - settings.retention_days * 24 * HOUR_US
-        advances = [fact for fact in self.facts if isinstance(fact, Advanced) and fact.at >= oldest]
-        self.last_advances = {fact.rep: fact.at for fact in sorted(advances, key=lambda fact: fact.at)}
+        for rep, days in self.days_of.items():
+            advances = [fact.at for fact in of(Advanced, together(days.values())) if fact.at >= oldest]
+            if advances:
+                self.last_advances[rep] = max(advances)
         self.open_deals = [deal for deal in (deal.open() for deal in deals) if deal]
         self.open_leads = [lead.open for lead in leads if lead.open]
         self.recordings = [
@@ -66,7 +69,7 @@ class World:
     def _reps(self, settings: Settings, events: list[Event], periods: Periods) -> dict[str, Rep]:
         """The reps with a record, and those without one who have figures."""
         records = {history.subject: history for history in histories(events, Kind.REP)}
-        figures = {fact.rep for fact in self.facts if periods.day(fact.at) >= periods.oldest_day}
+        figures = {rep for rep, days in self.days_of.items() if max(days) >= periods.oldest_day}
         figures |= {deal.rep for deal in self.open_deals}
         figures |= {lead.rep for lead in self.open_leads}
         figures |= {recording.rep for recording in self.recordings}
