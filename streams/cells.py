@@ -170,13 +170,16 @@ Item = OpenDeal | OpenLead | LostDeal | CallRecording | RepRecord
 
 CellValue = Sums | int | Item
 
+_WIDE: Final = 2**63
+
 encode = msgspec.msgpack.Encoder().encode
-"""Cells and their values as bytes: a field and a value of a Redis hash."""
+"""A cell as bytes: a field of a Redis hash."""
 
 decode_cell: Callable[[bytes], Cell] = msgspec.msgpack.Decoder(Cell).decode
-decode_sums: Callable[[bytes], Sums] = msgspec.msgpack.Decoder(dict[tuple[str | int, ...], int]).decode
 decode_advance: Callable[[bytes], int] = msgspec.msgpack.Decoder(int).decode
 decode_item: Callable[[bytes], Item] = msgspec.msgpack.Decoder(Item).decode
+_decode_sums: Callable[[bytes], Sums] = msgspec.msgpack.Decoder(Sums).decode
+_decode_wide: Callable[[bytes], dict[Measure, int | str]] = msgspec.msgpack.Decoder(dict[Measure, int | str]).decode
 
 
 def decode_value(cell: Cell, value: bytes) -> CellValue:
@@ -190,6 +193,27 @@ def decode_value(cell: Cell, value: bytes) -> CellValue:
     if isinstance(cell, AdvanceCell):
         return decode_advance(value)
     return decode_sums(value)
+
+
+def encode_value(value: CellValue) -> bytes:
+    """A value as published. MessagePack ends at 64 bits; a sum beyond (many huge amounts) goes as its decimal text."""
+    try:
+        return encode(value)
+    except OverflowError:
+        sums: dict[Measure, int] = value  # type: ignore[assignment]  # nothing else holds numbers that large
+        return encode({name: amount if abs(amount) < _WIDE else str(amount) for name, amount in sums.items()})
+
+
+def decode_sums(value: bytes) -> Sums:
+    """Sums as published.
+
+    Raises:
+        msgspec.MsgspecError: The bytes are none.
+    """
+    try:
+        return _decode_sums(value)
+    except msgspec.ValidationError:
+        return {name: int(amount) for name, amount in _decode_wide(value).items()}
 
 
 class Contribution(msgspec.Struct, gc=False):

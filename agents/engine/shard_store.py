@@ -23,7 +23,7 @@ import msgspec
 
 from funnelwatch.agents.board.shards import changes_channel, shard_key
 from funnelwatch.agents.engine.shards import Shard
-from funnelwatch.streams.cells import Cell, CellValue, encode
+from funnelwatch.streams.cells import Cell, CellValue, encode, encode_value
 
 FIELDS_PER_CALL: Final = 1_000
 STAGED_SECONDS_MAX: Final = 600
@@ -87,13 +87,13 @@ class ShardStore:
         """Set cells to absolute values; None removes one. At most `FIELDS_PER_CALL` of them."""
         flat: list[bytes] = []
         for cell, value in changes.items():
-            flat += (encode(cell), _REMOVED if value is None else encode(value))
+            flat += (encode(cell), _REMOVED if value is None else encode_value(value))
         return await self._call(self._write, shard, updated_us=updated_us, op="set", payload=flat, more=flat)
 
     async def stage(self, shard: Shard, cells: Sequence[tuple[Cell, CellValue]]) -> None:
         """Add cells to the copy that `swap` will put in place."""
         staged = self._staged(shard)
-        await self._redis.hset(staged, mapping={encode(cell): encode(value) for cell, value in cells})
+        await self._redis.hset(staged, mapping={encode(cell): encode_value(value) for cell, value in cells})
         await self._redis.expire(staged, STAGED_SECONDS_MAX)
 
     async def unstage(self, shard: Shard) -> None:

@@ -8,7 +8,7 @@ from redis import Redis
 from funnelwatch.agents.board.shards import changes_channel, shard_key
 from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import Settings
-from funnelwatch.streams.cells import Cell, CellValue, encode
+from funnelwatch.streams.cells import Cell, CellValue, encode, encode_value
 
 pack = msgspec.msgpack.Encoder().encode
 
@@ -39,7 +39,7 @@ class ShardWriter:
         with self._redis.pipeline(transaction=True) as transaction:
             transaction.delete(key)
             if cells:
-                transaction.hset(key, mapping={encode(cell): encode(value) for cell, value in cells.items()})
+                transaction.hset(key, mapping={encode(cell): encode_value(value) for cell, value in cells.items()})
             self._head(transaction, kind, partition, at)
             if not silently:
                 self._tell(transaction, kind, partition, "reload", None)
@@ -54,11 +54,11 @@ class ShardWriter:
         with self._redis.pipeline(transaction=True) as transaction:
             for cell, value in cells.items():
                 field = encode(cell)
-                payload += [field, b"" if value is None else encode(value)]
+                payload += [field, b"" if value is None else encode_value(value)]
                 if value is None:
                     transaction.hdel(key, field)
                 else:
-                    transaction.hset(key, field, encode(value))
+                    transaction.hset(key, field, encode_value(value))
             self._head(transaction, kind, partition, at)
             if not silently:
                 self._tell(transaction, kind, partition, "set", payload)
