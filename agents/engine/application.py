@@ -154,6 +154,7 @@ class Worker:
             self._add_agent(f"fold-{kind.value}", topics.input_topic(settings, kind), self._folder(kind))
         self._add_agent("fold-links", topics.links_topic(settings), self.agents.fold_links)
         self.metrics.watch_lag(self.lags)
+        self.metrics.watch_repairs(lambda: sum(table.repaired_records for table in self.tables.values()))
 
     def _producer(self) -> Any:
         return self.app.producer._ensure_producer()  # noqa: SLF001  (Faust wraps no record batches)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from funnelwatch import __version__
@@ -34,6 +34,20 @@ class _LagCollector:
         for (topic, partition), lag in sorted(self._lags().items()):
             family.add_metric((topic, str(partition)), lag)
         yield family
+
+
+class _RepairCollector:
+    """Asks the tables when it is scraped."""
+
+    def __init__(self, repaired: Callable[[], int]) -> None:
+        self._repaired = repaired
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        yield CounterMetricFamily(
+            "funnelwatch_changelog_repaired_records",
+            "Changelog records of another worker that were merged and written again.",
+            value=self._repaired(),
+        )
 
 
 class Metrics:
@@ -77,6 +91,11 @@ class Metrics:
             buckets=RECOVERY_BUCKETS,
             registry=self.registry,
         )
+        self.fenced = Counter(
+            "funnelwatch_fenced",
+            "Claims and writes that Redis refused since a newer worker has the shard.",
+            registry=self.registry,
+        )
         self.rebalances = Counter("funnelwatch_rebalances", "Assignments of partitions.", registry=self.registry)
         build = Gauge("funnelwatch_build_info", "Always 1.", ("version", "process"), registry=self.registry)
         build.labels(__version__, "worker").set(1)
@@ -85,6 +104,10 @@ class Metrics:
     def watch_lag(self, lags: Lags) -> None:
         """Expose what ``lags`` says at every scrape."""
         self.registry.register(_LagCollector(lags))
+
+    def watch_repairs(self, repaired: Callable[[], int]) -> None:
+        """Expose what ``repaired`` says at every scrape."""
+        self.registry.register(_RepairCollector(repaired))
 
     def count_events(self, topic: str, applied: int, unchanged: int, reasons: list[str]) -> None:
         """Count what became of a chunk's events."""

@@ -89,6 +89,8 @@ class Publisher:
     async def _claim(self, shard: Shard) -> bool:
         answer = await self._store.claim(shard)
         shard.claimed = answer is not Answer.FENCED  # a newer owner exists: Kafka will tell us soon
+        if answer is Answer.FENCED:
+            self._metrics.fenced.inc()
         shard.publish_all = shard.publish_all or answer is Answer.TAKEN
         return shard.claimed
 
@@ -130,6 +132,8 @@ class Publisher:
     def _note(self, shard: Shard, answer: Answer) -> bool:
         if answer is Answer.OK:
             return True
+        if answer is Answer.FENCED:
+            self._metrics.fenced.inc()
         shard.claimed = False
         shard.publish_all = shard.publish_all or answer is Answer.LOST
         return False

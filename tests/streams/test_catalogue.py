@@ -76,6 +76,7 @@ def test_the_worker_exposes_what_the_catalogue_says():
 
     metrics = Metrics()
     metrics.watch_lag(dict)
+    metrics.watch_repairs(lambda: 0)
     exposed = {
         f"{family.name}_total" if family.type == "counter" else family.name: family.type
         for family in metrics.registry.collect()

@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from funnelwatch.agents import topics
 from funnelwatch.agents.board.shards import shard_key
+from funnelwatch.agents.engine.judging import Judge
 from funnelwatch.agents.publisher import Publisher, partition_of
 from funnelwatch.schemas.codec import UNLIMITED, decode
 from funnelwatch.schemas.events import Event, Kind
@@ -131,6 +132,7 @@ def expected(settings: Settings, values: Iterable[tuple[Kind, bytes]]) -> Shards
     """The pure path: every event folded into its entity, links told, contributions summed by partition."""
     calendar = Calendar(settings.calendar)
     context = Context(settings, calendar)
+    judge = Judge(settings)
     states: dict[tuple[Kind, str], Any] = {}
     for kind, value in values:
         for event in decode(kind, value, (), UNLIMITED):
@@ -148,8 +150,9 @@ def expected(settings: Settings, values: Iterable[tuple[Kind, bytes]]) -> Shards
         fold, cells = FOLDS[kind], ShardCells(calendar, settings.recordings_days)
         for subject in subjects:
             cells.see(fold.newest(states[kind, subject]))
-        if cells.newest is not None:
-            cells.advance_to(cells.newest)
+        now = judge.shard_now(0, cells.newest)
+        if now is not None:
+            cells.advance_to(now)
         for subject in subjects:
             cells.add(None, fold.contribution(subject, states[kind, subject], context))
         shards[kind, partition] = cells
