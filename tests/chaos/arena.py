@@ -1,0 +1,383 @@
+"""One installation to break: workers and a board as processes, a Redis of its own, a floor's events, the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import random
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+import msgspec
+import redis
+from chaos_worker import Changes, ChaosWorker
+from support.compare import difference
+from support.deployment import Deployment
+from support.disorder import disordered
+from support.worker_process import differences, expected, published
+
+from funnelwatch.agents import topics
+from funnelwatch.agents.board.shards import shard_key
+from funnelwatch.agents.embedded import EmbeddedKafka, EmbeddedRedis, free_ports
+from funnelwatch.agents.publisher import Publisher
+from funnelwatch.schemas.events import Kind
+from funnelwatch.schemas.settings import BoardSettings, KafkaSettings, RedisSettings, Secrets, Settings, WorkerSettings
+from funnelwatch.streams.simulator import Floor
+from funnelwatch.streams.simulator.demo import TEHRAN_CALENDAR, demo_settings
+
+UNTIL = 1_781_000_000_000_000
+CLOCK = "2026-06-09T10:13:20Z"
+PARTITIONS = 4
+POLL_SECONDS = 0.1
+PUBLISH_EVENTS = 50
+READY_SECONDS = 120.0
+EQUAL_SECONDS = 120.0
+ORACLE_SECONDS = 1_800.0
+RESTART_SECONDS = (0.2, 3.0)
+SHARDS = [(kind, partition) for kind in Kind for partition in range(PARTITIONS)]
+
+
+class Broken(AssertionError):  # noqa: N818  (what a row finds, not a fault of its own)
+    """The promise does not hold."""
+
+
+class Arena:
+    """Use it as a context manager. Whatever is asked to wait also starts workers again that left by themselves.
+
+    Args:
+        broker: The Kafka to use; names in it are this arena's own.
+        folder: For disks, logs, and the events.
+        seed: Fixes the floor, the disorder and every choice made by ``random``.
+        size: (reps, days) of the floor: about 34 events a rep and day.
+        changes: What is different in the workers.
+        workers: How many worker processes.
+        session_seconds: Of the consumer group.
+        commit_seconds: Between commits.
+        disorder: Arguments of `disordered`.
+        reps_max: How many reps the board exposes.
+    """
+
+    def __init__(
+        self,
+        broker: EmbeddedKafka,
+        folder: Path,
+        *,
+        seed: int,
+        size: tuple[int, int],
+        changes: Changes,
+        workers: int = 3,
+        session_seconds: float = 6.0,
+        commit_seconds: float = 1.0,
+        disorder: dict[str, Any] | None = None,
+        reps_max: int = 20_000,
+    ) -> None:
+        self.broker, self.folder, self.changes = broker, folder, changes
+        self.random = random.Random(f"{seed}/faults")
+        redis_port, board_port, *worker_ports = free_ports(2 + workers)
+        prefix = f"{folder.name}-{seed}."
+        self.settings = msgspec.structs.replace(
+            demo_settings(TEHRAN_CALENDAR),
+            clock=CLOCK,
+            kafka=KafkaSettings(
+                bootstrap=(broker.bootstrap,), prefix=prefix, group=f"{prefix}group", partitions=PARTITIONS
+            ),
+            redis=RedisSettings(port=redis_port, prefix=prefix.rstrip(".")),
+            worker=WorkerSettings(session_seconds=session_seconds, commit_seconds=commit_seconds),
+            board=BoardSettings(port=board_port, reps_max=reps_max),
+        )
+        self.redis = EmbeddedRedis(folder / "redis", redis_port)
+        self.client = redis.Redis(port=redis_port, socket_timeout=5)
+        self.board = Deployment(self.settings, folder / "board")
+        self.workers = [ChaosWorker(self._of_worker(number, port), changes) for number, port in enumerate(worker_ports)]
+        _, events = Floor.with_history(seed, UNTIL, self.settings, reps=size[0], days=size[1])
+        self.events = disordered(events, seed, **(disorder or {}))
+        self.own_exits: list[int] = []
+        self._wanted_up: set[ChaosWorker] = set()
+        self._restart_at: dict[ChaosWorker, float] = {}
+        self._feed: Feed | None = None
+        self._oracle: subprocess.Popen[bytes] | None = None
+        self._kills: list[float] = []
+        self.recoveries: list[float] = []
+        self.began = time.monotonic()
+
+    def _of_worker(self, number: int, port: int) -> Settings:
+        worker = msgspec.structs.replace(self.settings.worker, data_dir=str(self.folder / f"disk{number}"), port=port)
+        return msgspec.structs.replace(self.settings, worker=worker)
+
+    def __enter__(self) -> Self:
+        self.redis.start()
+        self.board.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._feed is not None:
+            self._feed.stop()
+        if self._oracle is not None and self._oracle.poll() is None:
+            self._oracle.kill()
+        for worker in self.workers:
+            worker.end()
+        with contextlib.suppress(Exception):  # a board whose end fails must not hide what the row found
+            self.board.__exit__(None, None, None)
+        self.client.close()
+        self.redis.kill()
+
+    def say(self, what: str) -> None:
+        logging.getLogger("chaos").info("%6.1f s  %s", time.monotonic() - self.began, what)
+
+    # -- processes
+
+    def start(self, *workers: ChaosWorker, board: bool = True, ready: bool = True) -> None:
+        """Start workers (all by default) and the board, and wait until all have partitions."""
+        for worker in workers or self.workers:
+            worker.start()
+            self._wanted_up.add(worker)
+        if board:
+            self.board.start("board")
+        if ready:
+            self.until(lambda: all(worker.is_ready() for worker in self._wanted_up), READY_SECONDS, "workers ready")
+
+    def kill(self, worker: ChaosWorker, *, wipe: bool = False, restart: bool = True) -> None:
+        """kill -9, with a lost disk or not; it is started again a moment later."""
+        self._kills.append(time.time())
+        worker.kill()
+        if wipe:
+            worker.wipe()
+        if restart:
+            self._restart_at[worker] = time.monotonic() + self.random.uniform(*RESTART_SECONDS)
+        else:
+            self._wanted_up.discard(worker)
+        self.say(f"kill -9 of worker {self.workers.index(worker)}{', disk wiped' if wipe else ''}")
+
+    def leave(self, worker: ChaosWorker) -> int:
+        """SIGTERM; the exit code."""
+        self._wanted_up.discard(worker)
+        self._restart_at.pop(worker, None)
+        return worker.stop()
+
+    def come_back(self, worker: ChaosWorker, seconds: float = 0.0) -> None:
+        """Have it started so much later, if it does not run."""
+        if worker not in self._wanted_up:
+            self._wanted_up.add(worker)
+            self._restart_at[worker] = time.monotonic() + seconds
+
+    def freeze_redis(self, seconds: float) -> None:
+        """Its connections stay open and nothing answers."""
+        pid = self.redis.pid
+        if pid is None:
+            raise Broken("Redis ended by itself")
+        self.say(f"Redis frozen for {seconds:.1f} s")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            time.sleep(seconds)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def supervise(self) -> None:
+        """What a supervisor does: start whoever left. What left by itself is counted."""
+        for worker in list(self._wanted_up):
+            if worker.is_alive():
+                continue
+            due = self._restart_at.get(worker)
+            if due is None:
+                self.own_exits.append(worker.returncode or 0)
+                self._restart_at[worker] = time.monotonic() + self.random.uniform(*RESTART_SECONDS)
+                self.say(f"worker {self.workers.index(worker)} left with {worker.returncode}")
+            elif time.monotonic() >= due:
+                del self._restart_at[worker]
+                worker.start()
+        self._note_recoveries()
+
+    def _note_recoveries(self) -> None:
+        if not self._kills:
+            return
+        with contextlib.suppress(redis.RedisError):
+            updated = min(self.updated_seconds())
+            for killed in [killed for killed in self._kills if updated > killed]:
+                self._kills.remove(killed)
+                self.recoveries.append(time.time() - killed)
+
+    def updated_seconds(self) -> list[float]:
+        """Of every shard, until when everything that was read is in."""
+        pipeline = self.client.pipeline(transaction=False)
+        for kind, partition in SHARDS:
+            pipeline.hget(shard_key(self.settings.redis.prefix, kind, partition, "meta"), "updated_us")
+        return [int(updated or 0) / 1e6 for updated in pipeline.execute()]
+
+    # -- waiting
+
+    def sleep(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.supervise()
+            time.sleep(POLL_SECONDS)
+
+    def until(self, true: Callable[[], bool], seconds: float, what: str) -> float:
+        """Wait; how long it took. Raises `Broken` if it does not come true."""
+        began = time.monotonic()
+        while not true():
+            if time.monotonic() - began > seconds:
+                raise Broken(f"not within {seconds:.0f} s: {what}")
+            self.supervise()
+            time.sleep(POLL_SECONDS)
+        return time.monotonic() - began
+
+    # -- events
+
+    def feed(self, events: Sequence[Any], seconds: float) -> None:
+        """Publish, evenly over so many seconds, while the test goes on."""
+        self._feed = Feed(self.settings, events, seconds)
+
+    @property
+    def is_feeding(self) -> bool:
+        return self._feed is not None and self._feed.is_running
+
+    def fed(self) -> None:
+        """Wait until all of it is published."""
+        self.until(lambda: not self.is_feeding, EQUAL_SECONDS, "everything published")
+        if self._feed is not None and self._feed.failure is not None:
+            raise self._feed.failure
+
+    def publish(self, events: Sequence[Any]) -> None:
+        self.feed(events, 0)
+        self.fed()
+
+    def counters(self) -> dict[str, int]:
+        """applied, unchanged, refused of all workers since each began."""
+        found = [worker.counters() for worker in self.workers if worker.is_alive()]
+        return {name: sum(one[name] for one in found) for name in ("applied", "unchanged", "refused")}
+
+    def read(self) -> int:
+        return sum(self.counters().values())
+
+    def logged(self, pattern: str) -> int:
+        """How often the workers' logs match."""
+        return sum(len(re.findall(pattern, worker.logged())) for worker in self.workers)
+
+    # -- truth
+
+    def ask_oracle(self) -> None:
+        """Begin to compute what the batch oracle says of all events, beside what goes on."""
+        path = self.folder / "events.ndjson"
+        path.write_bytes(b"".join(event.value + b"\n" for event in self.events))
+        command = self.board.command("report", str(path), "--clock", CLOCK, "--config", str(self.board.config))
+        with (self.folder / "truth.json").open("wb") as output, (self.folder / "oracle.log").open("wb") as log:
+            self._oracle = subprocess.Popen(["nice", *command], stdout=output, stderr=log)
+
+    def truth(self) -> dict[str, Any]:
+        """What it says."""
+        if self._oracle is None:
+            self.ask_oracle()
+        oracle = self._oracle
+        self.until(lambda: oracle.poll() is not None, ORACLE_SECONDS, "the oracle is done")
+        if oracle.returncode:
+            raise Broken(f"the oracle failed: {(self.folder / 'oracle.log').read_text()}")
+        found: dict[str, Any] = json.loads((self.folder / "truth.json").read_bytes())
+        return found
+
+    def cells(self) -> Any:
+        """What the pure path makes of all events."""
+        return expected(self.settings, [(event.kind, event.value) for event in self.events])
+
+    def wrong_cells(self, wanted: Any) -> list[str]:
+        try:
+            return differences(wanted, published(self.settings, self.client))
+        except redis.RedisError as error:
+            return [f"Redis: {error!r}"]
+
+    def served(self, truth: dict[str, Any]) -> dict[str, Any] | None:
+        """The board's documents; None while it does not answer."""
+        organisation = self.board.json("/api/v1/organisation")
+        if organisation is None:
+            return None
+        return {
+            "organisation": organisation,
+            "reps": {rep: self.board.json(f"/api/v1/reps/{quote(rep, safe='')}") for rep in truth["reps"]},
+            "teams": {team: self.board.json(f"/api/v1/teams/{quote(team, safe='')}") for team in truth["teams"]},
+        }
+
+    def await_cells(self, wanted: Any, seconds: float = EQUAL_SECONDS) -> float:
+        """Until Redis equals the pure path; how long it took."""
+        try:
+            return self.until(lambda: not self.wrong_cells(wanted), seconds, "cells in Redis equal")
+        except Broken as broken:
+            wrong = self.wrong_cells(wanted)
+            raise Broken(f"{broken}: {len(wrong)} cells differ, for instance {wrong[:2]}; read {self.read()}") from None
+
+    def verify(self, seconds: float = EQUAL_SECONDS) -> str:
+        """Redis equals the pure path, and every document of the board the oracle's. Raises `Broken`."""
+        self.fed()
+        wanted, truth = self.cells(), self.truth()
+        self.await_cells(wanted, seconds)
+        why: list[str] = ["never asked"]
+
+        def is_equal() -> bool:
+            found = self.served(truth)
+            why[0] = "the board does not answer" if found is None else difference(truth, found) or ""
+            return not why[0]
+
+        try:
+            self.until(is_equal, seconds, "documents equal the oracle's")
+        except Broken as broken:
+            raise Broken(f"{broken}: {why[0]}") from None
+        documents = 1 + len(truth["reps"]) + len(truth["teams"])
+        return f"{sum(map(len, wanted.values())):,} cells and {documents} documents equal"
+
+    def verify_changelog_alone(self) -> None:
+        """All stop in order, disks are wiped, Redis is flushed: one worker has to know everything, reading no event."""
+        wanted = self.cells()
+        for worker in self.workers:
+            if worker in self._wanted_up:
+                self.leave(worker)
+            worker.wipe()
+        self.client.flushall()
+        first = self.workers[0]
+        self.start(first, board=False)
+        self.await_cells(wanted)
+        if first.counters()["applied"]:
+            raise Broken(f"the changelog lacked {first.counters()['applied']} events whose offsets are committed")
+
+
+class Feed:
+    """Publishes in a thread of its own."""
+
+    def __init__(self, settings: Settings, events: Sequence[Any], seconds: float) -> None:
+        self._settings, self._events, self._seconds = settings, events, seconds
+        self._stop = False
+        self.failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        self._stop = True
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._publish())
+        except BaseException as failure:  # noqa: BLE001  (told to whoever waits for the feed)
+            self.failure = failure
+
+    async def _publish(self) -> None:
+        began = time.monotonic()
+        for i in range(0, len(self._events), PUBLISH_EVENTS):
+            async with Publisher(self._settings, Secrets()) as publisher:
+                for event in self._events[i : i + PUBLISH_EVENTS]:
+                    await publisher.add(topics.input_topic(self._settings, event.kind), event.subject, event.value)
+            if self._stop:
+                return
+            ahead = began + self._seconds * (i + PUBLISH_EVENTS) / len(self._events) - time.monotonic()
+            await asyncio.sleep(max(0.0, ahead))

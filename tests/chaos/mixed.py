@@ -1,0 +1,98 @@
+"""Faults of all kinds at random instants, on top of each other: luck's part of the proof, seed after seed.
+
+Short commit and session times and small chunks widen the windows between two steps.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+
+from arena import Arena
+from chaos_worker import ChaosWorker
+from row import Bench, Row
+
+SESSION_SECONDS = 3.0
+COMMIT_SECONDS = 0.3
+CHUNK_RECORDS = 50
+FOLD_SECONDS = 0.01
+FAULTS = ("kill", "kill", "kill and wipe", "pause", "lose changelog", "leave", "flush", "freeze redis")
+BETWEEN_SECONDS = (0.3, 5.0)
+PAUSE_SECONDS = (0.5, SESSION_SECONDS * 2)
+
+
+def run(bench: Bench) -> str:
+    faults = bench.pick(10, 25)
+    arena = Arena(
+        bench.broker,
+        bench.folder,
+        seed=bench.seed,
+        size=(6, 30),
+        session_seconds=SESSION_SECONDS,
+        commit_seconds=COMMIT_SECONDS,
+        changes=bench.changes.with_hooks(chunk_records=CHUNK_RECORDS, fold_seconds=FOLD_SECONDS, lose_changelog=True),
+        disorder={"repeat_share": 0.3},
+    )
+    with arena:
+        arena.ask_oracle()
+        arena.start()
+        arena.feed(arena.events, faults * sum(BETWEEN_SECONDS) / 2)
+        done: Counter[str] = Counter()
+        waking: dict[ChaosWorker, float] = {}
+        for _ in range(faults):
+            rest(arena, waking, arena.random.uniform(*BETWEEN_SECONDS))
+            fault = arena.random.choice(FAULTS)
+            done[fault] += strike(arena, fault, waking)
+        rest(arena, waking, max(PAUSE_SECONDS))
+        for worker in arena.workers:
+            arena.come_back(worker)
+        equal = arena.verify()
+        arena.verify_changelog_alone()
+        faults_done = ", ".join(f"{count} {name}" for name, count in sorted(done.items()))
+        return (
+            f"{faults_done}; {len(arena.events):,} events; own exits {len(arena.own_exits)}; {equal}, also from the "
+            "changelog alone"
+        )
+
+
+def strike(arena: Arena, fault: str, waking: dict[ChaosWorker, float]) -> bool:
+    """Do it to somebody; False if there is nobody to do it to."""
+    victims = [worker for worker in arena.workers if worker.is_alive() and worker not in waking]
+    if fault == "flush":
+        arena.client.flushall()
+    elif fault == "freeze redis":
+        arena.freeze_redis(arena.random.uniform(0.5, 3))
+    elif not victims:
+        return False
+    else:
+        victim = arena.random.choice(victims)
+        arena.say(f"{fault} of worker {arena.workers.index(victim)}")
+        if fault == "pause":
+            victim.signal(signal.SIGSTOP)
+            waking[victim] = time.monotonic() + arena.random.uniform(*PAUSE_SECONDS)
+        elif fault == "lose changelog":
+            victim.signal(signal.SIGUSR1)
+            arena.sleep(arena.random.uniform(0.2, 1.5))
+            if victim.is_alive():
+                arena.kill(victim)
+        elif fault == "leave":
+            arena.leave(victim)
+            arena.come_back(victim, arena.random.uniform(0, 5))
+        else:
+            arena.kill(victim, wipe=fault == "kill and wipe")
+    return True
+
+
+def rest(arena: Arena, waking: dict[ChaosWorker, float], seconds: float) -> None:
+    """Let things go on; who was paused long enough wakes up."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        arena.sleep(0.1)
+        for worker in [worker for worker, due in waking.items() if due <= time.monotonic()]:
+            del waking[worker]
+            if worker.is_alive():
+                worker.signal(signal.SIGCONT)
+
+
+ROW = Row("mixed", "", "faults of all kinds at random instants, one on top of another", run)

@@ -1,0 +1,118 @@
+"""Mechanisms taken out of a worker, by name: a row that does not fail without its mechanism guards nothing.
+
+``tests/chaos/run --only ROW --mutation NAME`` has to end with a failure. Never part of the product.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from funnelwatch.agents.engine import changelog, fold_agent, shard_store
+from funnelwatch.agents.engine.barrier import SendBarrier
+from funnelwatch.agents.engine.contiguity import Contiguity
+from funnelwatch.agents.engine.entity_table import EntityTable
+from funnelwatch.agents.engine.publisher import Publisher
+from funnelwatch.agents.engine.table_store import Changes
+
+
+def overwrite() -> None:
+    """Faust's own rules of recovery: the last record wins, and nobody looks who wrote it."""
+    changelog.merge_record = lambda rules, row, record: record.value
+
+    def own(self: Contiguity, first: int, count: int) -> None:
+        self._know(self._next, max(self._next, first + count))
+
+    Contiguity.own = own
+
+
+def no_repair() -> None:
+    """Another worker's records in the changelog of ours are seen and left alone."""
+    EntityTable._start_repair = lambda self, partition, opening, gap: opening.repaired(gap)
+
+
+def no_merge() -> None:
+    """Recovery overwrites rows; strangers are still looked for."""
+    changelog.merge_record = lambda rules, row, record: record.value
+
+
+def no_barrier() -> None:
+    """Offsets are committed without waiting for what was sent."""
+
+    async def passed(self: SendBarrier, timeout_seconds: float) -> bool:
+        await asyncio.sleep(0)
+        return True
+
+    SendBarrier.passed = passed
+
+
+def redelivery_forgotten() -> None:
+    """What the disk knows already is not written to the changelog again."""
+    EntityTable.may_be_redelivered = lambda self, partition, topic, offset: False
+
+
+def mark_moves_back() -> None:
+    """How far the disk has folded is what the last chunk said, also if that was delivered again."""
+
+    def write(self: EntityTable, partition: int, rows: Any, source: Any = None) -> None:
+        changes = Changes().rows(rows)
+        if source is not None:
+            changes.folded_through(*source)
+        changes.write(self._db(partition))
+
+    EntityTable.write = write
+
+
+def no_fence() -> None:
+    """Redis takes every write, whoever owns the shard."""
+    script = shard_store._script
+    shard_store._script = lambda name: (
+        script(name)
+        .replace("local function refused()", "local function refused()\n  if true then return false end")
+        .replace("if owner and epoch_of(owner) > epoch_of(ARGV[1]) then return 'fenced' end", "")
+    )
+
+
+def redis_not_watched() -> None:
+    """Nobody looks whether Redis was restarted or flushed, and a lost owner key means claim, not publish again."""
+
+    async def look_away(self: Publisher) -> None:
+        self._run_id = self._run_id or ""
+        await asyncio.sleep(0)
+
+    note = Publisher._note
+
+    def claim_only(self: Publisher, shard: Any, answer: Any) -> bool:
+        everything = shard.publish_all
+        ok = note(self, shard, answer)
+        shard.publish_all = everything and not ok
+        return ok
+
+    Publisher._look_after_redis = look_away
+    Publisher._note = claim_only
+
+
+def letters_dropped() -> None:
+    """What is refused is counted and not kept."""
+
+    async def refuse(self: Any, tally: Any) -> None:
+        await asyncio.sleep(0)
+
+    fold_agent.FoldAgents._refuse = refuse
+
+
+MUTATIONS: dict[str, Callable[[], None]] = {
+    mutation.__name__: mutation
+    for mutation in (
+        overwrite,
+        no_repair,
+        no_merge,
+        no_barrier,
+        redelivery_forgotten,
+        mark_moves_back,
+        no_fence,
+        redis_not_watched,
+        letters_dropped,
+    )
+}
