@@ -17,7 +17,7 @@ import faust
 from faust.sensors.monitor import Monitor
 
 from funnelwatch.agents import topics
-from funnelwatch.agents.clock import now_us
+from funnelwatch.agents.clock import monotonic, now_us
 from funnelwatch.agents.connections import kafka_client
 from funnelwatch.agents.engine.barrier import SendBarrier
 from funnelwatch.agents.engine.chunk_fold import EntityFold
@@ -80,6 +80,8 @@ class FunnelApp(faust.App):  # type: ignore[misc]  # Faust is untyped
         self.source_topics = source_topics
         self.delivery = delivery
         self.is_stopping = False
+        self.note_rebalance: Callable[[float], None] = _nothing
+        self._rebalance_began: float | None = None
         self.barrier = SendBarrier(lambda failure: self.die(failure, SEND_UNCERTAIN))
         super().__init__(*args, **kwargs)
 
@@ -89,6 +91,19 @@ class FunnelApp(faust.App):  # type: ignore[misc]  # Faust is untyped
 
     def _new_producer_transport(self) -> Any:
         return self._new_transport()
+
+    def on_rebalance_start(self) -> None:
+        """As stock. Another one may begin before this one ends: together they are one stand-still."""
+        super().on_rebalance_start()
+        if self._rebalance_began is None:
+            self._rebalance_began = monotonic()
+
+    def on_rebalance_end(self) -> None:
+        """As stock, and say how long nothing was folded."""
+        super().on_rebalance_end()
+        if self._rebalance_began is not None:
+            self.note_rebalance(monotonic() - self._rebalance_began)
+            self._rebalance_began = None
 
     def _crash(self, reason: BaseException) -> None:
         if self.started and not self.is_stopping:
@@ -154,6 +169,7 @@ class Worker:
             self._add_agent(f"fold-{kind.value}", topics.input_topic(settings, kind), self._folder(kind))
         self._add_agent("fold-links", topics.links_topic(settings), self.agents.fold_links)
         self.metrics.watch_lag(self.lags)
+        self.app.note_rebalance = self.metrics.rebalanced
         self.metrics.watch_repairs(lambda: sum(table.repaired_records for table in self.tables.values()))
 
     def _producer(self) -> Any:
@@ -191,6 +207,10 @@ class Worker:
             if end is not None:
                 lags[tp.topic, tp.partition] = max(0, end - committed)
         return lags
+
+
+def _nothing(_: float) -> None:
+    """Nobody asked."""
 
 
 def new_app(settings: Settings, secrets: Secrets) -> FunnelApp:

@@ -85,7 +85,7 @@ class Metrics:
         self.chunk_seconds = Histogram(
             "funnelwatch_chunk_seconds", "Time to fold one chunk.", buckets=CHUNK_BUCKETS, registry=self.registry
         )
-        self.recovery_seconds = Histogram(
+        self._recovery_seconds = Histogram(
             "funnelwatch_recovery_seconds",
             "From an assignment of partitions until they are folded again.",
             buckets=RECOVERY_BUCKETS,
@@ -96,7 +96,7 @@ class Metrics:
             "Claims and writes that Redis refused since a newer worker has the shard.",
             registry=self.registry,
         )
-        self.rebalances = Counter("funnelwatch_rebalances", "Assignments of partitions.", registry=self.registry)
+        self._rebalances = Counter("funnelwatch_rebalances", "Assignments of partitions.", registry=self.registry)
         build = Gauge("funnelwatch_build_info", "Always 1.", ("version", "process"), registry=self.registry)
         build.labels(__version__, "worker").set(1)
         self._newest_visible = 0
@@ -128,6 +128,11 @@ class Metrics:
     def count_forwarded(self, topic: str, events: int) -> None:
         """Count events that were sent on to their own partition."""
         self._forwarded.labels(topic).inc(events)
+
+    def rebalanced(self, seconds: float) -> None:
+        """Partitions were assigned, recovered and opened; nothing was folded for ``seconds``."""
+        self._rebalances.inc()
+        self._recovery_seconds.observe(seconds)
 
     def became_visible(self, newest_us: int | None, visible_us: int) -> None:
         """A publication is in Redis whose newest event happened at ``newest_us``."""
