@@ -30,6 +30,9 @@ COMPACTION_LAG_MS: Final = 24 * 3_600_000
 VISIBLE_POLL_SECONDS: Final = 0.05
 VISIBLE_POLLS_MAX: Final = 200
 
+LETTER_WITH_HEADERS_BYTES_MAX: Final = 2_500_000
+"""What the topic of dead letters takes: more than a broker's default, since a letter is a message with more headers."""
+_LETTERS: Final = {"max.message.bytes": str(LETTER_WITH_HEADERS_BYTES_MAX)}
 _COMPACT: Final = {"cleanup.policy": "compact"}
 _CHANGELOG: Final = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(COMPACTION_LAG_MS)}
 _EXISTS_ALREADY: Final = 36
@@ -88,7 +91,7 @@ def wanted(settings: Settings) -> tuple[Topic, ...]:
         *(Topic(changelog_topic(settings, kind), partitions, keyed_by_entity=True, config=_CHANGELOG) for kind in Kind),
         Topic(reps_topic(settings), partitions, keyed_by_entity=False, config=_COMPACT),
         Topic(alerts_topic(settings), partitions, keyed_by_entity=False),
-        Topic(dead_letters_topic(settings), partitions, keyed_by_entity=False),
+        Topic(dead_letters_topic(settings), partitions, keyed_by_entity=False, config=_LETTERS),
     )
 
 

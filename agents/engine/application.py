@@ -246,6 +246,7 @@ def new_app(settings: Settings, secrets: Secrets) -> FunnelApp:
         producer_acks=-1,
         producer_linger=0.0,  # closed record batches don't linger; nothing else is sent often
         producer_max_batch_size=BATCH_BYTES_MAX,
+        producer_max_request_size=topics.LETTER_WITH_HEADERS_BYTES_MAX,  # letters are larger than a broker's default
         web_enabled=False,
         Monitor=QuietMonitor,
     )

@@ -21,8 +21,9 @@ from funnelwatch.schemas.encode import time_text
 from funnelwatch.streams.links import Link
 from funnelwatch.streams.links import encode as encode_link
 
-LETTER_BYTES_MAX: Final = 800_000
-"""More of a refused message than this does not fit beside its headers into what a broker takes by default."""
+LETTER_BYTES_MAX: Final = 2_000_000
+"""Twice what a broker takes by default, so that whatever could be published is set aside whole. The topic and our
+producer take it with its headers (`agents.topics.LETTER_WITH_HEADERS_BYTES_MAX`)."""
 STRUCTURED: Final = b"application/cloudevents+json"
 _CONTENT_TYPE: Final = "content-type"
 _OURS: Final = "dlq_"
@@ -94,6 +95,8 @@ class Outbox:
         if value is not None and len(value) > LETTER_BYTES_MAX:
             detail = f"(the first {LETTER_BYTES_MAX} of {len(value)} bytes) {detail}"
             value = value[:LETTER_BYTES_MAX]
+        if value is None and record.key is None:
+            value, detail = b"", f"(neither key nor value: the empty value stands for none) {detail}"
         ours = {
             "dlq_reason": one.refusal.reason,
             "dlq_detail": detail,
@@ -103,13 +106,18 @@ class Outbox:
             "dlq_time": time_text(now_us()),
         }
         headers = [pair for pair in _own_headers(record, one.index) if not pair[0].startswith(_OURS)]
-        headers += [(name, text.encode("utf-8", "backslashreplace")) for name, text in ours.items()]
+        headers += _encoded(ours)
         try:
             return await self._producer().send(self._dead_letters, value=value, key=record.key, headers=headers)
         except MessageSizeTooLargeError:
             log.warning("Headers or key of %s[%s]@%s are too large for a dead letter.", *_place(record))
-            headers = [pair for pair in headers if pair[0].startswith(_OURS)]
-            return await self._producer().send(self._dead_letters, value=value, headers=headers)
+            ours["dlq_detail"] = f"(without its key and headers, which are too large) {detail}"
+            headers = _encoded(ours)
+            return await self._producer().send(self._dead_letters, value=value or b"", headers=headers)
+
+
+def _encoded(headers: dict[str, str]) -> Headers:
+    return [(name, text.encode("utf-8", "backslashreplace")) for name, text in headers.items()]
 
 
 def _place(record: Any) -> tuple[str, int, int]:

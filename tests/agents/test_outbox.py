@@ -36,7 +36,7 @@ class Batch:
 class Producer:
     """Remembers what it was given; acknowledges at once."""
 
-    def __init__(self, size_max: int = 2_000_000) -> None:
+    def __init__(self, size_max: int = 2_500_000) -> None:
         self.sent: list[dict] = []
         self.batches: list[tuple[str, int, list]] = []
         self.size_max = size_max
@@ -113,12 +113,26 @@ async def test_a_tombstone_stays_one(outbox, producer):
     assert producer.sent[0]["value"] is None
 
 
-async def test_a_message_as_large_as_a_broker_takes_still_fits_and_says_that_it_was_cut(outbox, producer):
-    await outbox.send_dead_letters([refused(Record("crm.deals", 0, 1, b"k", b"x" * 1_000_000))])
+async def test_a_message_as_large_as_a_broker_takes_is_set_aside_whole(outbox, producer):
+    await outbox.send_dead_letters([refused(Record("crm.deals", 0, 1, b"k", b"x" * 1_048_588))])
+
+    assert producer.sent[0]["value"] == b"x" * 1_048_588
+
+
+async def test_a_message_larger_than_the_topic_of_letters_takes_is_cut_and_says_so(outbox, producer):
+    await outbox.send_dead_letters([refused(Record("crm.deals", 0, 1, b"k", b"x" * 3_000_000))])
 
     (letter,) = producer.sent
     assert letter["value"] == b"x" * LETTER_BYTES_MAX
-    assert dict(letter["headers"])["dlq_detail"].startswith(b"(the first 800000 of 1000000 bytes)")
+    assert dict(letter["headers"])["dlq_detail"].startswith(b"(the first 2000000 of 3000000 bytes)")
+
+
+async def test_a_message_without_key_and_value_is_set_aside_too(outbox, producer):
+    await outbox.send_dead_letters([refused(Record("crm.deals", 0, 1, None, None))])
+
+    (letter,) = producer.sent
+    assert letter["value"] == b""
+    assert dict(letter["headers"])["dlq_detail"].startswith(b"(neither key nor value")
 
 
 async def test_headers_too_large_for_a_dead_letter_are_left_out(producer, outbox):
@@ -129,6 +143,7 @@ async def test_headers_too_large_for_a_dead_letter_are_left_out(producer, outbox
     (letter,) = producer.sent
     assert letter["value"] == b"v"
     assert all(name.startswith("dlq_") for name, _ in letter["headers"])
+    assert dict(letter["headers"])["dlq_detail"].startswith(b"(without its key and headers")
 
 
 async def test_links_go_to_the_partition_of_their_receiver(outbox, producer):
