@@ -216,8 +216,10 @@ class EntityTable(faust.Table):  # type: ignore[misc]  # Faust is untyped
             known = dict(zip(changed, self.get_many(partition, list(changed)), strict=True))
             Changes().rows(changed).write(self._db(partition))
             self._listener.on_repaired(partition, known, changed)
-        again = {key: row for key, row in merged.rows.items() if row is not None}
-        return await self.send(partition, again)  # behind the foreign ones, whichever of them were right
+        # Behind the foreign ones: what they had wrong, and what ours behind them may still have wrong. Not what they
+        # had right, or two workers, each a stranger to the other, would answer each other's repairs without end.
+        again = {key: merged.rows[key] for key in merged.outdated | changed.keys()}
+        return await self.send(partition, {key: row for key, row in again.items() if row is not None})
 
     def _merge(self, db: Any, records: Sequence[Record]) -> Merged:
         keys = list({record.key for record in records})

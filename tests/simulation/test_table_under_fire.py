@@ -216,6 +216,26 @@ async def test_a_strangers_old_row_behind_ours_is_covered_without_a_restart(brok
     stranger.close()
 
 
+async def test_two_workers_that_are_strangers_to_each_other_stop_answering_each_other(broker, disks):
+    """A paused worker that does not know yet repairs the owner's records as the owner repairs its own."""
+    worker, stranger = SimulatedWorker(broker, disks / "1"), SimulatedWorker(broker, disks / "2")
+    await stranger.take_over()
+    await worker.take_over()
+    for number in range(4):
+        broker.source += [(key, ord("a") + number) for key in KEYS]
+        await stranger.fold()
+        await worker.fold()
+    for _ in range(100):
+        for one in (worker, stranger):
+            await one.deliver(1)
+
+    assert not worker.producer.waiting
+    assert not stranger.producer.waiting
+    assert broker.end < 100
+    worker.close()
+    stranger.close()
+
+
 async def test_a_forgotten_row_stays_forgotten_and_a_paused_workers_tombstone_removes_nothing_new(broker, disks):
     worker, stranger = SimulatedWorker(broker, disks / "1"), SimulatedWorker(broker, disks / "2")
     broker.source = [(b"old", ord("a")), (b"new", ord("a"))]
