@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 import redis
+from aiokafka import AIOKafkaProducer
 from support.worker_process import WorkerProcess, differences, expected, floor_events, publish, published, wait_until
 
 from funnelwatch.agents import topics
@@ -35,6 +38,37 @@ def worker(installation):
     yield process
     if process.is_alive():
         process.kill()
+
+
+def binary(value: bytes) -> tuple[bytes, list[tuple[str, bytes]]]:
+    """A structured event in binary mode: the attributes as headers, the data as value."""
+    event = json.loads(value)
+    data = json.dumps(event.pop("data")).encode()
+    event.pop("datacontenttype", None)
+    headers = [(f"ce_{name}", text.encode()) for name, text in event.items()]
+    return data, [*headers, ("content-type", b"application/json")]
+
+
+async def test_structured_binary_and_batched_messages_are_read_alike(installation, client):
+    settings, events = installation, floor_events(2, installation, days=2, reps=4)
+    await topics.ensure(settings, Secrets())
+    third = len(events) // 3
+    await publish(settings, events[:third])
+    await publish(settings, events[third : 2 * third], pack=50)
+    async with AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap[0]) as producer:
+        for event in events[2 * third :]:
+            value, headers = binary(event.value)
+            topic = topics.input_topic(settings, event.kind)
+            await producer.send(topic, value=value, key=event.subject.encode(), headers=headers)
+    worker = WorkerProcess(settings).start()
+    try:
+        wait_until(lambda: sum(worker.counters().values()) >= len(events), 60, "everything read")
+        wanted = expected(settings, [(event.kind, event.value) for event in events])
+        wait_until(lambda: not differences(wanted, published(settings, client)), 10, "everything published")
+
+        assert worker.counters() == {"applied": len(events), "unchanged": 0, "refused": 0}
+    finally:
+        worker.stop()
 
 
 @pytest.mark.parametrize("delivery", ["chunk", "stock"])

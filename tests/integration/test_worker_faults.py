@@ -183,8 +183,16 @@ async def test_records_of_a_stranger_in_the_changelog_are_merged_in_place(instal
     assert worker.counters()["applied"] == 0
 
 
-async def test_a_second_worker_joins_and_one_is_killed_and_nothing_is_wrong(installation, client, worker, tmp_path):
-    settings, events = installation, floor_events(5, installation, days=5, reps=REPS)
+@pytest.mark.parametrize("standby_replicas", [0, 1])
+async def test_a_second_worker_joins_and_one_is_killed_and_nothing_is_wrong(
+    installation, client, tmp_path, standby_replicas
+):
+    settings = msgspec.structs.replace(
+        installation, worker=msgspec.structs.replace(installation.worker, standby_replicas=standby_replicas)
+    )
+    events = floor_events(5, settings, days=5, reps=REPS)
+    await topics.ensure(settings, Secrets())
+    worker = WorkerProcess(settings)
     other = WorkerProcess(
         msgspec.structs.replace(
             settings,
@@ -207,5 +215,6 @@ async def test_a_second_worker_joins_and_one_is_killed_and_nothing_is_wrong(inst
 
         assert other.stop() == 0
     finally:
-        if other.is_alive():
-            other.kill()
+        for process in (worker, other):
+            if process.is_alive():
+                process.kill()
