@@ -35,10 +35,13 @@ def commands() -> list[str]:
 def test_every_command_of_the_documentation_exists_with_its_options(line):
     words = shlex.split(line.replace("…", ""))
     arguments = words[words.index("funnelwatch") + 1 :]
-    command = funnelwatch.get_command(click.Context(funnelwatch), arguments[0])
-    assert command is not None, f"no command {arguments[0]!r}"
+    command = funnelwatch
+    while isinstance(command, click.Group):
+        name, *arguments = arguments
+        command = command.get_command(click.Context(command), name)
+        assert command is not None, f"no command {name!r}"
     known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-    used = {word.split("=")[0] for word in arguments[1:] if word.startswith("--")}
+    used = {word.split("=")[0] for word in arguments if word.startswith("--")}
 
     assert used - known == set()
 
