@@ -16,6 +16,8 @@ from typing import Final
 
 import redis.asyncio
 from aiokafka.errors import KafkaError
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from funnelwatch.agents import topics
 from funnelwatch.agents.connections import kafka_trouble, redis_client
@@ -28,6 +30,7 @@ from funnelwatch.agents.engine.shard_store import ShardStore
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.schemas.settings import FOLD_VERSION, Secrets, Settings
 
+ONCE: Final = Retry(NoBackoff(), 0)
 STOP_SECONDS_MAX: Final = 20.0
 _LOCK_NAME: Final = "worker.lock"
 _LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -103,7 +106,7 @@ async def serve(settings: Settings, secrets: Secrets) -> int:
     if created:
         log.info("Created topics: %s", ", ".join(created))
     worker = Worker(settings, secrets)
-    client = redis.asyncio.Redis(**redis_client(settings, secrets))
+    client = redis.asyncio.Redis(**redis_client(settings, secrets), retry=ONCE)  # the publisher tries again itself
     store = ShardStore(client, settings.redis.prefix, uuid.uuid4().hex[:12], settings.fingerprint)
     publisher = Publisher(worker.shards, store, worker.metrics, worker.app.die)
     server = OperationsServer(

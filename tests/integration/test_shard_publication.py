@@ -16,6 +16,7 @@ from funnelwatch.agents.engine.metrics import Metrics
 from funnelwatch.agents.engine.publisher import Publisher
 from funnelwatch.agents.engine.shard_store import FIELDS_PER_CALL, Answer, ShardStore
 from funnelwatch.agents.engine.shards import Shard
+from funnelwatch.agents.engine.worker import ONCE
 from funnelwatch.schemas.events import Kind
 from funnelwatch.streams.cells import AdvanceCell, Contribution, decode_cell, decode_value
 from funnelwatch.streams.shard import ShardCells
@@ -190,7 +191,7 @@ async def test_every_call_is_announced_as_the_board_reads_it(client, name):
 async def test_while_redis_is_away_changes_wait_and_none_is_lost(name):
     """Absolute values: what waits is at most as many as there are cells."""
     shard = shard_of(1)
-    gone = redis.asyncio.Redis(port=1)
+    gone = redis.asyncio.Redis(port=1, retry=ONCE)
     publisher = publisher_of(shard, store_of(gone, name, "w1"))
     shard.claimed, shard.publish_all = True, False
     publisher._beat_at = float("inf")
