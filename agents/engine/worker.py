@@ -148,10 +148,12 @@ async def _stop(worker: Worker, forgetting: Task, publishing: Task, publisher: P
     worker.app.is_stopping = True
     forgetting.cancel()
     await asyncio.gather(forgetting, return_exceptions=True)
-    try:
-        await asyncio.wait_for(worker.app.stop(), STOP_SECONDS_MAX)
-    except TimeoutError:
-        log.warning("Not stopped within %s s; what was not committed is read again.", STOP_SECONDS_MAX)
+    # Not wait_for: it waits for what it cancels, and Faust's services may swallow that.
+    done, _ = await asyncio.wait({asyncio.create_task(worker.app.stop())}, timeout=STOP_SECONDS_MAX)
+    if not done:
+        worker.app.die(
+            TimeoutError(f"not stopped within {STOP_SECONDS_MAX:g} s"), "what was not committed is read again"
+        )
     publishing.cancel()
     await asyncio.gather(publishing, return_exceptions=True)
     with suppress(redis.RedisError, OSError):
