@@ -71,7 +71,12 @@ class Sender:
         self._settings = settings
         self._addresses = addresses_of(settings)
         self._unacknowledged: dict[asyncio.Future[Any], Letter] = {}
-        self._producer = AIOKafkaProducer(**kafka_client(settings, secrets), acks="all", enable_idempotence=True)
+        self._producer = AIOKafkaProducer(
+            **kafka_client(settings, secrets),
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=topics.LETTER_WITH_HEADERS_BYTES_MAX,
+        )
 
     async def __aenter__(self) -> Self:
         try:

@@ -43,7 +43,9 @@ def letters(settings):
 
 async def write(settings, number: int) -> None:
     deals = topics.input_topic(settings, Kind.DEAL)
-    async with AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap[0]) as producer:
+    async with AIOKafkaProducer(
+        bootstrap_servers=settings.kafka.bootstrap[0], max_request_size=topics.LETTER_WITH_HEADERS_BYTES_MAX
+    ) as producer:
         outbox = Outbox(
             lambda: producer,
             SendBarrier(pytest.fail),
