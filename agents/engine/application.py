@@ -194,6 +194,8 @@ class Worker:
                     log.info("A chunk is dropped, its partition is being moved: %s", lost)
                 except Exception as failure:  # noqa: BLE001  (Faust would acknowledge the chunk and go on without it)
                     app.die(failure, f"a chunk of {topic}[{message.partition}] up to {message.offset} was not folded")
+                else:
+                    app.consumer.folded(message)
                 await asyncio.sleep(0)  # others have to get their turn in a long catch-up
 
         app.agent(channel, name=name)(agent)

@@ -9,11 +9,11 @@ Faust's aiokafka driver with these changes, and no more:
    covered by the chunk that follows them. Stock passes one such gap per commit and can stick after a rebalance.
 3. **Barrier.** No offset is committed before everything sent so far is acknowledged. This holds in stock delivery too.
 4. **Revocation.** What is done is committed *before* stock forgets what was acknowledged; an event finished after its
-   partition went is not acknowledged into the new generation.
+   partition went is not acknowledged into the new generation, and one that its agent never folded not at all.
 5. **No fetch crosses a seek.** A fetch under way while partitions are assigned would hand records of the new
    assignment to the old one, and the seek that follows would not know that they were taken: the assignment waits for
    it, and source partitions are not fetched before they were sought to their committed offset (or to the beginning:
-   stock leaves those where they are).
+   stock leaves those where they are), and before recovery has emptied the agents' queues for the last time.
 6. **Aborted transactions** of publishers are not read, and a producer's retry does not write a batch twice.
 
 Overridden names are not public API: the version is pinned and a contract test holds the behaviour.
@@ -25,6 +25,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any, Final
+from weakref import WeakSet
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -58,6 +59,8 @@ class DurableConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is untype
         self._fetch_idle = asyncio.Event()
         self._fetch_idle.set()
         self._to_seek: set[TP] = set()  # source partitions that are resumed once they were sought
+        self._sought: set[TP] = set()  # and once nobody empties the agents' queues any more
+        self._folded: WeakSet[Any] = WeakSet()  # messages whose agent is done with them
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -82,6 +85,7 @@ class DurableConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is untype
         except TimeoutError as failure:
             self.app.die(failure, "a fetch did not end during a rebalance")
         self._to_seek.clear()
+        self._sought.clear()
         self._paused_partitions.update(assigned)
         await super().on_partitions_assigned(assigned, generation_id)
 
@@ -97,8 +101,14 @@ class DurableConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is untype
         fresh = [tp for tp, offset in self._read_offset.items() if offset is None and tp in self._to_seek]
         if fresh:
             await self._thread.seek_to_beginning(*map(driver.ensure_aiokafka_TP, fresh))
-        sought, self._to_seek = self._to_seek, set()
+        self._sought |= self._to_seek
+        self._to_seek.clear()
+
+    def resume_flow(self) -> None:
+        """As stock, and what was sought is fetched: had it come sooner, it would have been thrown out of the queues."""
+        sought, self._sought = self._sought, set()
         super().resume_partitions(sought)
+        super().resume_flow()
 
     # -- commit, revocation
 
@@ -121,9 +131,17 @@ class DurableConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is untype
                 self.log.warning("No commit at revocation: %r", failure)
         await super().on_partitions_revoked(revoked)
 
+    def folded(self, message: Any) -> None:
+        """The agent is done with the message: only now may it be acknowledged."""
+        self._folded.add(message)
+
     def ack(self, message: Any) -> bool:
-        """Ignore what an agent finishes after its partition was revoked: the next owner processes it again."""
-        if message.generation_id != self.app.consumer_generation_id and message.topic in self.app.source_topics:
+        """Ignore what no agent folded (streams skip and acknowledge it while a rebalance begins), or folded too late.
+
+        Too late: the partition was revoked. The next owner processes it again.
+        """
+        is_ours = message.generation_id == self.app.consumer_generation_id and message in self._folded
+        if message.topic in self.app.source_topics and not is_ours:
             self._unacked_messages.discard(message)
             message.acked = True
             return False
@@ -156,8 +174,7 @@ class ChunkConsumer(DurableConsumer):
         if records is None or self.should_stop:
             return
         if not self.flow_active:
-            await self._seek_back()
-            return
+            return  # stock seeks here, at the same time as the rebalance that stopped the flow, and so resumes too soon
         for tp, fetched in records.items():
             if not fetched or not (active is None or tp in active or tp in self._buffered_partitions):
                 continue
@@ -165,12 +182,6 @@ class ChunkConsumer(DurableConsumer):
                 if not self.flow_active or self.app.consumer_generation_id != generation:
                     return  # before it is noted as delivered: it will be fetched again
                 yield tp, self._delivery(tp, chunk)
-
-    async def _seek_back(self) -> None:
-        try:
-            await self.perform_seek()
-        except Exception as failure:  # noqa: BLE001  (as stock: the rebalance in progress seeks again)
-            self.log.warning("Seek while the flow is stopped: %r", failure)
 
     def _chunks(self, tp: TP, fetched: list[Any]) -> Iterator[list[Any]]:
         for i in range(0, len(fetched), CHUNK_RECORDS_MAX):

@@ -26,6 +26,7 @@ OVERRIDDEN = [
     (driver.Consumer, DurableConsumer, "on_partitions_revoked"),
     (driver.Consumer, DurableConsumer, "resume_partitions"),
     (driver.Consumer, DurableConsumer, "perform_seek"),
+    (driver.Consumer, DurableConsumer, "resume_flow"),
     (driver.Consumer, DurableConsumer, "ack"),
     (driver.Consumer, ChunkConsumer, "getmany"),
     (driver.Consumer, ChunkConsumer, "_new_offset"),
