@@ -84,7 +84,7 @@ class Arena:
         self.broker, self.folder, self.changes = broker, folder, changes
         self.random = random.Random(f"{seed}/faults")
         redis_port, board_port, *worker_ports = free_ports(2 + workers)
-        prefix = f"{folder.name}-{seed}."
+        prefix = f"{folder.name}."
         self.settings = msgspec.structs.replace(
             demo_settings(TEHRAN_CALENDAR),
             clock=CLOCK,

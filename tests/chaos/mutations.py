@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from faust.transport.drivers import aiokafka as driver
+
 from funnelwatch.agents.engine import changelog, fold_agent, shard_store
 from funnelwatch.agents.engine.barrier import SendBarrier
+from funnelwatch.agents.engine.chunk_transport import ChunkConsumer, DurableConsumer
 from funnelwatch.agents.engine.contiguity import Contiguity
 from funnelwatch.agents.engine.entity_table import EntityTable
 from funnelwatch.agents.engine.publisher import Publisher
@@ -102,6 +106,45 @@ def letters_dropped() -> None:
     fold_agent.FoldAgents._refuse = refuse
 
 
+def skips_acknowledged() -> None:
+    """What a stream skips while a rebalance begins is acknowledged, as Faust does it."""
+    init = DurableConsumer.__init__
+
+    def with_everything_folded(self: DurableConsumer, *arguments: Any, **named: Any) -> None:
+        init(self, *arguments, **named)
+        self._folded = _Everything()
+
+    DurableConsumer.__init__ = with_everything_folded
+
+
+class _Everything:
+    def __contains__(self, _: Any) -> bool:
+        return True
+
+    def add(self, _: Any) -> None:
+        pass
+
+
+def resumed_early() -> None:
+    """Source partitions are fetched from as soon as somebody sought, and a stopped fetch seeks too: Faust's way."""
+    seek, getmany = DurableConsumer.perform_seek, ChunkConsumer.getmany
+
+    async def seek_and_resume(self: DurableConsumer) -> None:
+        await seek(self)
+        sought, self._sought = self._sought, set()
+        driver.Consumer.resume_partitions(self, sought)
+
+    async def seek_when_stopped(self: ChunkConsumer, seconds: float = 1.0, **named: Any) -> Any:
+        async for delivery in getmany(self, named.get("timeout", seconds)):
+            yield delivery
+        if not self.flow_active:
+            with contextlib.suppress(Exception):
+                await self.perform_seek()
+
+    DurableConsumer.perform_seek = seek_and_resume
+    ChunkConsumer.getmany = seek_when_stopped
+
+
 MUTATIONS: dict[str, Callable[[], None]] = {
     mutation.__name__: mutation
     for mutation in (
@@ -114,5 +157,7 @@ MUTATIONS: dict[str, Callable[[], None]] = {
         no_fence,
         redis_not_watched,
         letters_dropped,
+        skips_acknowledged,
+        resumed_early,
     )
 }
