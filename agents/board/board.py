@@ -8,6 +8,7 @@ from typing import Final
 
 from funnelwatch import __version__
 from funnelwatch.agents import clock
+from funnelwatch.agents.board.alert_memory import AlertMemory
 from funnelwatch.agents.board.figures import Figures
 from funnelwatch.agents.board.hub import Hub
 from funnelwatch.agents.board.judgement import Judgement
@@ -52,6 +53,7 @@ class Board:
         self.judgement = Judgement(settings, table, self.figures)
         self.reader = Reader(settings, secrets, table)
         self.publisher = Publisher(settings, secrets)
+        self.memory = AlertMemory(settings, secrets)
         self.hub = Hub()
         self.now = judging_now(settings.clock, self.reader.watermark_us)
         self._refresh_seconds = 0.0
@@ -105,15 +107,20 @@ class Board:
         self.hub.publish("alerts", self.alerts())
 
     async def _judging(self) -> None:
+        restored = False
         while True:
             began = clock.monotonic()
             if self.trouble() is None:
+                if not restored:
+                    self.judgement.restore(await self.memory.load())
+                    restored = True
                 changes = self.judgement.step(self.now())
                 self.publisher.alerts(changes)
                 for alert in changes:
                     log.info("alert %s: %s (%s)", alert.state, alert.text, alert.severity)
                 if changes:
                     self.hub.publish("alerts", self.alerts())
+                    await self.memory.keep(self.judgement.active)
             self.hub.publish("status", self.status())
             await asyncio.sleep(max(JUDGE_SECONDS, REST * (clock.monotonic() - began)))
 

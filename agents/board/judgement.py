@@ -30,6 +30,10 @@ class Judgement:
         """The alerts that fire now, worst first."""
         return self._alerts.active
 
+    def restore(self, alerts: Iterable[Alert]) -> None:
+        """Go on from what fired before this board was started."""
+        self._alerts.restore(alerts)
+
     def step(self, now: int) -> list[Alert]:
         """Judge everybody as of now; the alerts that began, changed or ended."""
         evidence = self._detectors.evidence(now, self._figures.take_unjudged(), self._figures.judged_reps(now))

@@ -58,6 +58,7 @@ async def serve(settings: Settings, secrets: Secrets, stop: asyncio.Event) -> in
         task.cancel()
     (failure,) = await asyncio.gather(working, return_exceptions=True)
     await runner.cleanup()
+    await board.memory.close()
     if isinstance(failure, BaseException) and not isinstance(failure, asyncio.CancelledError):
         raise failure
     return 0

@@ -44,6 +44,10 @@ class Alerts:
             self._active.values(), key=lambda alert: (alert.severity != "critical", -alert.evidence.evidence, alert.id)
         )
 
+    def restore(self, alerts: Iterable[Alert]) -> None:
+        """Go on from alerts that fired before: they keep their begin, and firing on is no news."""
+        self._active = {_key(alert.evidence): alert for alert in alerts}
+
     def step(self, evidence: Iterable[Evidence], now: int) -> list[Alert]:
         """The alerts that began, changed severity or ended with this evidence.
 

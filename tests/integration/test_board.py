@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import subprocess
+from datetime import timedelta
 
 import aiohttp
 import msgspec
@@ -354,6 +355,28 @@ async def test_a_port_in_use_is_one_clear_sentence(settings):
         taken.listen()
         with pytest.raises(OperationError, match=rf"listen on 127\.0\.0\.1:{settings.board.port}: .*board\.port"):
             await serve(settings, Secrets(), asyncio.Event())
+
+
+async def test_a_board_that_starts_again_knows_since_when_an_alert_fires(settings, writer, cells):
+    writer.everything(cells, at=clock.now_us())
+    async with board(settings) as session:
+        before = await firing(session)
+    later = replace(settings, clock=(NOW + timedelta(minutes=5)).isoformat())
+    async with board(later) as session:
+        after = await firing(session)
+
+    assert before != {}
+    assert after == before
+
+
+async def firing(session: aiohttp.ClientSession) -> dict[str, str]:
+    """The alerts that fire, once there are any: id to since when."""
+    async with asyncio.timeout(SECONDS_MAX):
+        while True:
+            status, _, body = await asked(session, "/api/v1/alerts")
+            if status == 200 and (alerts := json.loads(body)["alerts"]):
+                return {alert["id"]: alert["since"] for alert in alerts}
+            await asyncio.sleep(0.1)
 
 
 async def test_documents_and_alerts_go_to_kafka_once_for_each_change(kafka, settings, writer, cells):

@@ -246,3 +246,13 @@ def test_the_text_of_an_alert_says_who_what_and_against_which_baseline():
         alert.text
         == "No deal of Sara has advanced for 2.0 working hours; 20.0 advances were to be expected at 8.0 a day."
     )
+
+
+def test_alerts_that_are_restored_keep_their_begin_and_firing_on_is_no_news():
+    first, second = (Alerts(CALENDAR, lambda _, subject: Subject(subject, None, "")) for _ in range(2))
+    (began,) = first.step([evidence(5.0)], noon(MONDAY))
+    second.restore(first.active)
+
+    assert second.step([evidence(4.5)], noon(MONDAY + 1)) == []
+    assert [alert.since for alert in second.active] == [began.since]
+    assert [alert.state for alert in second.step([evidence(1.0)], noon(MONDAY + 1))] == ["resolved"]
