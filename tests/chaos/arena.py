@@ -42,6 +42,8 @@ POLL_SECONDS = 0.1
 PUBLISH_EVENTS = 50
 READY_SECONDS = 120.0
 EQUAL_SECONDS = 120.0
+MUTATED_SECONDS = 40.0
+"""For a row that is expected to fail."""
 ORACLE_SECONDS = 1_800.0
 RESTART_SECONDS = (0.2, 3.0)
 SHARDS = [(kind, partition) for kind in Kind for partition in range(PARTITIONS)]
@@ -101,6 +103,7 @@ class Arena:
         self.workers = [ChaosWorker(self._of_worker(number, port), changes) for number, port in enumerate(worker_ports)]
         _, events = Floor.with_history(seed, UNTIL, self.settings, reps=size[0], days=size[1])
         self.events = disordered(events, seed, **(disorder or {}))
+        self.patience = MUTATED_SECONDS if changes.mutations else EQUAL_SECONDS
         self.own_exits: list[int] = []
         self._wanted_up: set[ChaosWorker] = set()
         self._restart_at: dict[ChaosWorker, float] = {}
@@ -305,19 +308,19 @@ class Arena:
             "teams": {team: self.board.json(f"/api/v1/teams/{quote(team, safe='')}") for team in truth["teams"]},
         }
 
-    def await_cells(self, wanted: Any, seconds: float = EQUAL_SECONDS) -> float:
+    def await_cells(self, wanted: Any, seconds: float | None = None) -> float:
         """Until Redis equals the pure path; how long it took."""
         try:
-            return self.until(lambda: not self.wrong_cells(wanted), seconds, "cells in Redis equal")
+            return self.until(lambda: not self.wrong_cells(wanted), seconds or self.patience, "cells in Redis equal")
         except Broken as broken:
             wrong = self.wrong_cells(wanted)
             raise Broken(f"{broken}: {len(wrong)} cells differ, for instance {wrong[:2]}; read {self.read()}") from None
 
-    def verify(self, seconds: float = EQUAL_SECONDS) -> str:
+    def verify(self) -> str:
         """Redis equals the pure path, and every document of the board the oracle's. Raises `Broken`."""
         self.fed()
         wanted, truth = self.cells(), self.truth()
-        self.await_cells(wanted, seconds)
+        self.await_cells(wanted)
         why: list[str] = ["never asked"]
 
         def is_equal() -> bool:
@@ -326,7 +329,7 @@ class Arena:
             return not why[0]
 
         try:
-            self.until(is_equal, seconds, "documents equal the oracle's")
+            self.until(is_equal, self.patience, "documents equal the oracle's")
         except Broken as broken:
             raise Broken(f"{broken}: {why[0]}") from None
         documents = 1 + len(truth["reps"]) + len(truth["teams"])

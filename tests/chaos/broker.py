@@ -16,7 +16,7 @@ EXITS_PER_FAULT_MAX = 2
 
 
 def run(bench: Bench) -> str:
-    away = bench.pick(6, 60)
+    away = bench.pick(5, 60)
     own = EmbeddedKafka(bench.folder / "kafka", *free_ports(2))
     own.start()
     try:

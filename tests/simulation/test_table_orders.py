@@ -13,23 +13,23 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support.changelog_world import Broker, SimulatedWorker
 
-KEYS = [b"d1", b"d2", b"d3"]
+KEYS = [b"d%02d" % number for number in range(40)]
+"""Many, so that few rows are written a second time: a later event of the same entity heals what was lost."""
 WORKERS = 3
 few = st.integers(0, 2)
+arrivals = st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(list(b"abc"))), max_size=7)
 
 
-class TableMachine(RuleBasedStateMachine):
+class OneTable:
     """One partition; three workers, of which one owns it and one may be paused."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.disks = Path(tempfile.mkdtemp(prefix="table-machine-"))
+        self.disks = Path(tempfile.mkdtemp(prefix="table-orders-"))
         self.patch = patch("faust.stores.rocksdb.gc", SimpleNamespace(collect=lambda: 0))  # slow, and told by hand
         self.patch.start()
         self.broker = Broker()
@@ -39,7 +39,6 @@ class TableMachine(RuleBasedStateMachine):
     def do(self, step):
         return self.loop.run_until_complete(step)
 
-    @initialize()
     def begin(self) -> None:
         async def build() -> list[SimulatedWorker]:
             return [SimulatedWorker(self.broker, self.disks / str(number)) for number in range(WORKERS)]
@@ -59,67 +58,46 @@ class TableMachine(RuleBasedStateMachine):
 
     # -- work
 
-    @rule(events=st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(list(b"abcdefgh"))), min_size=1, max_size=9))
-    def arrive(self, events) -> None:
+    def work(self, events, chunks, batches, commits) -> None:
         self.broker.source += events
-
-    @rule(times=st.integers(1, 3))
-    def fold(self, times) -> None:
-        for _ in range(times):
-            self.do(self.owner.fold())
-
-    @rule(batches=st.integers(1, 3))
-    def acknowledge(self, batches) -> None:
-        self.do(self.owner.deliver(batches))
-
-    @rule()
-    def commit(self) -> None:
-        self.do(self.owner.commit())
-
-    @rule(chunks=st.integers(1, 3))
-    def fold_and_commit(self, chunks) -> None:
         for _ in range(chunks):
-            for step in (self.owner.fold, self.owner.settle, self.owner.commit):
-                self.do(step())
+            self.do(self.owner.fold())
+        self.do(self.owner.deliver(batches))
+        if commits:
+            self.do(self.owner.commit())
 
     # -- faults
 
-    @rule(arrived=few)
-    def crash_and_go_on(self, arrived) -> None:
-        """A supervisor starts it again, on its disk."""
-        self.call(self.owner.crash, arrived=arrived)
-        self.do(self.owner.take_over())
-
-    @rule(arrived=few, wiped=st.booleans(), heir=few)
     def crash(self, arrived, wiped, heir) -> None:
-        self.call(self.owner.crash, arrived=arrived, wiped=wiped)
-        self.owner = self.others()[heir % len(self.others())]
+        """Most often a supervisor starts it again; what it had sent arrives in part."""
+        self.call(self.owner.crash, arrived=arrived, wiped=wiped and heir > 0)
+        if heir > 1:
+            self.owner = next(worker for worker in self.others() if worker is not self.owner)
         self.do(self.owner.take_over())
 
-    @rule(arrived=few, recovered=st.integers(0, 6))
     def crash_in_recovery(self, arrived, recovered) -> None:
         self.call(self.owner.crash, arrived=arrived)
         self.do(self.owner.take_over(records_max=recovered))
         self.call(self.owner.crash)
         self.do(self.owner.take_over())
 
-    @precondition(lambda self: self.paused is None)
-    @rule(heir=few)
     def pause(self, heir) -> None:
+        if self.paused is not None:
+            return
         self.paused = self.owner
         self.owner = self.others()[heir % len(self.others())]
         self.do(self.owner.take_over())
 
-    @precondition(lambda self: self.paused is not None)
-    @rule(batches=few)
     def the_paused_one_goes_on(self, batches) -> None:
+        if self.paused is None:
+            return
         self.do(self.paused.fold())
         self.do(self.paused.commit())
         self.do(self.paused.deliver(batches))
 
-    @precondition(lambda self: self.paused is not None)
-    @rule(back=st.booleans())
     def the_paused_one_learns_of_it(self, back) -> None:
+        if self.paused is None:
+            return
         awake, self.paused = self.paused, None
         self.do(awake.settle())
         if back:
@@ -130,10 +108,10 @@ class TableMachine(RuleBasedStateMachine):
         else:
             self.call(awake.crash)
 
-    @precondition(lambda self: self.paused is None)
-    @rule()
     def compact(self) -> None:
         """Not while a stranger's records may be unknown to the owner: that is what the compaction lag is for."""
+        if self.paused is not None:
+            return
         self.do(self.owner.settle())
         opening = self.owner.table._open_partitions.get(0)
         if opening is not None and opening.through == self.broker.end - 1:
@@ -141,27 +119,21 @@ class TableMachine(RuleBasedStateMachine):
 
     # -- what holds
 
-    @invariant()
     def the_figures_are_those_of_the_rows(self) -> None:
-        if self.workers and self.owner.is_open:
+        if self.owner.is_open:
             assert self.owner.figures.rows == dict(self.owner.table.rows(0))
 
-    @invariant()
     def nothing_is_invented(self) -> None:
-        if self.workers and self.owner.is_open:
+        if self.owner.is_open:
             truth = self.broker.truth()
             assert all(set(row) <= set(truth.get(key, b"")) for key, row in self.owner.table.rows(0))
 
-    def teardown(self) -> None:
-        try:
-            if self.workers:
-                self._end()
-        finally:
-            self.patch.stop()
-            self.loop.close()
-            shutil.rmtree(self.disks, ignore_errors=True)
+    def close(self) -> None:
+        self.patch.stop()
+        self.loop.close()
+        shutil.rmtree(self.disks, ignore_errors=True)
 
-    def _end(self) -> None:
+    def end(self) -> None:
         if self.paused is not None:
             self.the_paused_one_learns_of_it(back=False)
         while self.broker.committed < len(self.broker.source):
@@ -185,7 +157,28 @@ class TableMachine(RuleBasedStateMachine):
         return rows
 
 
-TestTableMachine = TableMachine.TestCase
-TestTableMachine.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+steps = st.one_of(
+    st.tuples(st.just("work"), arrivals, few, st.integers(0, 4), st.booleans()),
+    st.tuples(st.just("crash"), few, st.booleans(), few),
+    st.tuples(st.just("crash_in_recovery"), few, st.integers(0, 6)),
+    st.tuples(st.just("pause"), few),
+    st.tuples(st.just("the_paused_one_goes_on"), few),
+    st.tuples(st.just("the_paused_one_learns_of_it"), st.booleans()),
+    st.tuples(st.just("compact")),
 )
+"""Lists of these, and no state machine of Hypothesis: that leaves out most kinds of steps in most runs."""
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(steps, min_size=8, max_size=25))
+def test_in_whatever_order_rows_are_those_of_the_events_and_the_changelog_alone_has_them(run):
+    table = OneTable()
+    try:
+        table.begin()
+        for name, *arguments in run:
+            getattr(table, name)(*arguments)
+            table.the_figures_are_those_of_the_rows()
+            table.nothing_is_invented()
+        table.end()
+    finally:
+        table.close()
