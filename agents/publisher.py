@@ -9,10 +9,10 @@ from typing import Any, Final, Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.codec import has_gzip, has_lz4, has_snappy, has_zstd
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 
 from funnelwatch.agents.connections import kafka_client, kafka_trouble
 from funnelwatch.agents.errors import OperationError
+from funnelwatch.agents.partitioning import partition_of
 from funnelwatch.schemas.settings import Secrets, Settings
 
 BATCH_BYTES: Final = 256 * 1024
@@ -23,11 +23,6 @@ PACK_BYTES: Final = 200 * 1024
 """The largest message of packed events."""
 _AVAILABLE: Final = {"none": lambda: True, "gzip": has_gzip, "lz4": has_lz4, "snappy": has_snappy, "zstd": has_zstd}
 COMPRESSIONS: Final = tuple(_AVAILABLE)
-
-
-def partition_of(subject: str, partitions: int) -> int:
-    """The partition of an entity: murmur2 of its id, as Java's and Faust's clients have it."""
-    return int(murmur2(subject.encode()) & 0x7FFFFFFF) % partitions
 
 
 class Publisher:

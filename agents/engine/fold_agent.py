@@ -28,7 +28,7 @@ from funnelwatch.agents.engine.judging import Judge
 from funnelwatch.agents.engine.metrics import Metrics
 from funnelwatch.agents.engine.outbox import Outbox
 from funnelwatch.agents.engine.shards import Shards
-from funnelwatch.agents.publisher import partition_of
+from funnelwatch.agents.partitioning import partition_of
 from funnelwatch.schemas.events import Kind
 
 FOLD_FAILURES_IN_A_ROW_MAX: Final = 1_000

@@ -16,7 +16,7 @@ from funnelwatch.agents.clock import now_us
 from funnelwatch.agents.engine.barrier import SendBarrier
 from funnelwatch.agents.engine.changelog import batches
 from funnelwatch.agents.engine.chunk_fold import Item, RefusedItem, event_bytes
-from funnelwatch.agents.publisher import partition_of
+from funnelwatch.agents.partitioning import partition_of
 from funnelwatch.schemas.encode import time_text
 from funnelwatch.streams.links import Link
 from funnelwatch.streams.links import encode as encode_link

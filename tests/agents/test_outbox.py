@@ -12,7 +12,7 @@ from support.story import Story
 from funnelwatch.agents.engine.barrier import SendBarrier
 from funnelwatch.agents.engine.chunk_fold import Item, RefusedItem
 from funnelwatch.agents.engine.outbox import LETTER_BYTES_MAX, Outbox
-from funnelwatch.agents.publisher import partition_of
+from funnelwatch.agents.partitioning import partition_of
 from funnelwatch.schemas.codec import UNLIMITED, decode
 from funnelwatch.schemas.events import Kind, Refusal
 from funnelwatch.streams.links import TOUCH, Link

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from funnelwatch.agents import topics
 from funnelwatch.agents.importer import run
-from funnelwatch.agents.publisher import partition_of
+from funnelwatch.agents.partitioning import partition_of
 from funnelwatch.schemas.codec import UNLIMITED, decode
 from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import Secrets

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from rich.console import Console
 
 from funnelwatch.agents import topics
-from funnelwatch.agents.publisher import partition_of
+from funnelwatch.agents.partitioning import partition_of
 from funnelwatch.agents.replay import replay
 from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import Secrets

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from support.worker_process import WorkerProcess, differences, expected, floor_events, publish, published, wait_until
 
 from funnelwatch.agents import topics
-from funnelwatch.agents.publisher import partition_of
+from funnelwatch.agents.partitioning import partition_of
 from funnelwatch.schemas.codec import UNLIMITED, decode
 from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import Secrets

@@ -21,7 +21,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from funnelwatch.agents import topics
 from funnelwatch.agents.board.shards import shard_key
 from funnelwatch.agents.engine.judging import Judge
-from funnelwatch.agents.publisher import Publisher, partition_of
+from funnelwatch.agents.partitioning import partition_of
+from funnelwatch.agents.publisher import Publisher
 from funnelwatch.schemas.codec import UNLIMITED, decode
 from funnelwatch.schemas.events import Event, Kind
 from funnelwatch.schemas.settings import Secrets, Settings
