@@ -110,6 +110,19 @@ class Fold(ABC, Generic[St]):
         """
         return None
 
+    def relinked(
+        self,
+        subject: str,  # noqa: ARG002  (by default there is no short way)
+        state: St,  # noqa: ARG002
+        links: list[Received],  # noqa: ARG002
+        context: Context,  # noqa: ARG002
+    ) -> tuple[Contribution, Contribution] | None:
+        """What it changes that the entity had received ``links`` and now has those of the state, all else being equal.
+
+        Two contributions that lack the same sums, as of `difference`. None: `contribution` has to tell.
+        """
+        return None
+
     @abstractmethod
     def forgettable(self, state: St, before_us: int) -> bool:
         """Whether the entity may be forgotten: it is not open, and all of its figures lie before the instant."""

@@ -1,7 +1,8 @@
 """One entity taking the events or links of one chunk: the new row, what it changes, and what others have to be told.
 
 This is the hot path. Nearly always the events come after those known; then the history is walked once, and only what
-the new events count is compared. Else the contributions before and after are both made from scratch.
+the new events count is compared. Links alone are as frequent, and change little. Else the contributions before and
+after are both made from scratch.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from funnelwatch.schemas.events import Event
 from funnelwatch.streams.cells import Contribution
 from funnelwatch.streams.context import Context
 from funnelwatch.streams.fold import Fold
-from funnelwatch.streams.links import Link
+from funnelwatch.streams.links import Link, Received
 
 
 class Changed(msgspec.Struct, gc=False):
@@ -43,7 +44,7 @@ class Update:
         msgspec.MsgspecError: The row is no state.
     """
 
-    __slots__ = ("_fold", "_known", "_last", "_linked", "_repeats", "_row", "_subject", "state")
+    __slots__ = ("_fold", "_known", "_last", "_links", "_repeats", "_row", "_subject", "state")
 
     def __init__(self, fold: Fold[Any], subject: str, row: bytes | None) -> None:
         self._fold = fold
@@ -53,7 +54,7 @@ class Update:
         self._known = len(state.history)
         self._last = state.history[-1] if state.history else None
         self._repeats = len(state.repeats)
-        self._linked = False
+        self._links: list[Received] | None = None  # as they were, once one is taken
 
     def take(self, item: Event | Link) -> bool:
         """Take an event or a link; False if it was known.
@@ -62,8 +63,10 @@ class Update:
             Refused: As `Fold.add`.
         """
         if isinstance(item, Link):
+            before = list(self.state.links)
             changed = self._fold.add_link(self.state, item)
-            self._linked = self._linked or changed
+            if changed and self._links is None:
+                self._links = before
             return changed
         return self._fold.add(self.state, item)
 
@@ -83,18 +86,28 @@ class Update:
             if short is not None:
                 links = self._news() if fold.retells(state.history[self._known :]) else []
                 return Changed(fold.encode(state), *short, links, newest)
+        elif self._is_only_linked:
+            short = fold.relinked(subject, state, self._links or [], context)
+            if short is not None:
+                return Changed(fold.encode(state), *short, [], newest)
         before = fold.contribution(subject, fold.decode(row), context)
         return Changed(fold.encode(state), before, fold.contribution(subject, state, context), self._news(), newest)
 
     @property
     def _is_only_longer(self) -> bool:
         """Whether the history is what it was, and new steps behind it, and nothing else changed."""
-        return (
-            self._last is not None
-            and not self._linked
-            and len(self.state.repeats) == self._repeats
-            and self.state.history[self._known - 1] is self._last
-        )
+        return self._last is not None and self._links is None and self._stands
+
+    @property
+    def _is_only_linked(self) -> bool:
+        """Whether links are all that changed."""
+        return self._links is not None and len(self.state.history) == self._known and self._stands
+
+    @property
+    def _stands(self) -> bool:
+        """Whether the steps known are where they were, and nothing is repeated that was not."""
+        history = self.state.history
+        return len(self.state.repeats) == self._repeats and (not self._known or history[self._known - 1] is self._last)
 
     def _news(self) -> list[Link]:
         """The facts that are not what the row told."""

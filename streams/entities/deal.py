@@ -83,6 +83,24 @@ class DealFold(Fold[DealState]):
             walk.take(step)
         return None if walk.deleted else (before, _figures(subject, walk, history[-1][0], state.links, walk.sums))
 
+    def relinked(
+        self, subject: str, state: DealState, links: list[Received], context: Context
+    ) -> tuple[Contribution, Contribution] | None:
+        """As of `Fold`: no sum is made of links, and the item of an open deal says when it was last touched."""
+        history = state.history
+        if not history or _outcome(history) is not None:
+            return Contribution(), Contribution()
+        last_at = history[-1][0]
+        if _touched_at(last_at, links) == _touched_at(last_at, state.links):
+            return Contribution(), Contribution()
+        walk = Walk(history[0][0], first_owner(history), context)
+        walk.counts = False
+        for step in history:
+            walk.take(step)
+        if walk.deleted:
+            return Contribution(), Contribution()
+        return _figures(subject, walk, last_at, links, {}), _figures(subject, walk, last_at, state.links, {})
+
     def links(self, subject: str, state: DealState) -> list[Link]:
         """To its lead: won at …; to leads it belonged to earlier: not won."""
         history, repeats = state.history, state.repeats
@@ -152,10 +170,15 @@ def _open_deal(walk: Walk, last_at: int, links: list[Received]) -> OpenDeal:
         created_at=walk.created_at,
         entered_at=walk.entered_at,
         owned_since=walk.owned_since,
-        touched_at=max([last_at, *touches(links)]) if links else last_at,
+        touched_at=_touched_at(last_at, links),
         snoozed_until=walk.snoozed_until,
         customer=walk.customer,
     )
+
+
+def _touched_at(last_at: int, links: list[Received]) -> int:
+    """The last touch or change."""
+    return max([last_at, *touches(links)]) if links else last_at
 
 
 def _count_won(sums: RepSums, walk: Walk, close: Close) -> None:

@@ -78,6 +78,19 @@ class LeadFold(Fold[LeadState]):
         before = _contribution(subject, prefix, links, context, known)
         return before, _contribution(subject, history, links, context, known)
 
+    def relinked(
+        self, subject: str, state: LeadState, links: list[Received], context: Context
+    ) -> tuple[Contribution, Contribution] | None:
+        """As of `Fold`: touches change neither milestones nor flow; wins may change anything."""
+        history = state.history
+        if not history or _is_deleted(history):
+            return Contribution(), Contribution()
+        if earliest_win(links) is not None or earliest_win(state.links) is not None:
+            return None
+        before, after = _Course(history, links), _Course(history, state.links)
+        now = _count_flow({}, after, context, len(history))
+        return _touched(subject, before, context, {}, now), _touched(subject, after, context, {}, now)
+
     def forgettable(self, state: LeadState, before_us: int) -> bool:
         """Converted, disqualified or deleted, and neither an event, nor a conversion, nor a touch since."""
         history = state.history
@@ -122,10 +135,17 @@ def _contribution(
     course = _Course(history, links)
     sums: RepSums = {}
     _count_milestones(sums, course)
-    stage, entered_at = _count_flow(sums, course, context, counted_from)
-    first_touch_at = _count_first_touch(sums, course, links, context)
+    now = _count_flow(sums, course, context, counted_from)
+    return _touched(subject, course, context, sums, now)
+
+
+def _touched(subject: str, course: _Course, context: Context, sums: RepSums, now: tuple[str, int]) -> Contribution:
+    """The first touch counted into ``sums``; the open lead as an item, in the state it is in ``now`` and since when."""
+    history, links = course.history, course.links
+    first_touch_at = _count_first_touch(sums, course, context)
     if course.ending is not None:
         return Contribution(sums)
+    stage, entered_at = now
     touched_at = max([history[-1][0], *touches(links)]) if links else history[-1][0]
     channel = next((rest[0] for *_, rest in reversed(history) if rest is not None and rest[0] is not None), None)
     item = OpenLead(stage, history[0][0], entered_at, first_touch_at, touched_at, channel)
@@ -143,12 +163,13 @@ class Ending(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Course:
-    """A lead's steps with their owners, the last place of each type, and how it ended, if it did."""
+    """A lead's steps with their owners, what it received, the last place of each type, and how it ended, if it did."""
 
-    __slots__ = ("ending", "history", "owners", "places")
+    __slots__ = ("ending", "history", "links", "owners", "places")
 
     def __init__(self, history: list[LeadStep], links: list[Received]) -> None:
         self.history = history
+        self.links = links
         self.owners = Owners(history)
         self.places = _last_places(history)
         self.ending = self._ending(earliest_win(links) if links else None)
@@ -213,8 +234,8 @@ def _count_flow(sums: RepSums, course: _Course, context: Context, counted_from: 
     return stage, since
 
 
-def _count_first_touch(sums: RepSums, course: _Course, links: list[Received], context: Context) -> int | None:
-    created_at = course.at(0)
+def _count_first_touch(sums: RepSums, course: _Course, context: Context) -> int | None:
+    created_at, links = course.at(0), course.links
     at = min((touch for touch in touches(links) if touch >= created_at), default=None) if links else None
     if at is not None:
         owner = course.owners.at(at)
