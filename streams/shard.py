@@ -189,11 +189,11 @@ def _changes(
     old: dict[tuple[str, int, Measure], int], new: dict[tuple[str, int, Measure], int]
 ) -> dict[tuple[str, int], list[tuple[Measure, int]]]:
     """What to add to the measures of each (rep, minute)."""
+    changes = new
     if old:
-        changes = {key: amount - old.get(key, 0) for key, amount in new.items()}
-        changes.update((key, -amount) for key, amount in old.items() if key not in new)
-    else:
-        changes = new
+        changes = {key: -amount for key, amount in old.items()}
+        for key, amount in new.items():
+            changes[key] = changes.get(key, 0) + amount
     places: dict[tuple[str, int], list[tuple[Measure, int]]] = {}
     for (rep, minute, measure), amount in changes.items():
         if amount:

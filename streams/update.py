@@ -84,14 +84,22 @@ class Update:
         if self._is_only_longer:
             short = fold.difference(subject, state, self._known, context)
             if short is not None:
-                links = self._news() if fold.retells(state.history[self._known :]) else []
+                links = self._news(self._before(row)) if fold.retells(state.history[self._known :]) else []
                 return Changed(fold.encode(state), *short, links, newest)
         elif self._is_only_linked:
             short = fold.relinked(subject, state, self._links or [], context)
             if short is not None:
                 return Changed(fold.encode(state), *short, [], newest)
-        before = fold.contribution(subject, fold.decode(row), context)
-        return Changed(fold.encode(state), before, fold.contribution(subject, state, context), self._news(), newest)
+        told = self._before(row)
+        before, after = (fold.contribution(subject, one, context) for one in (told, state))
+        return Changed(fold.encode(state), before, after, self._news(told), newest)
+
+    def _before(self, row: bytes) -> Any:
+        """The state of the row. It is for reading: nearly always it shares what it can with the state now."""
+        if self._is_only_longer:
+            state = self.state
+            return type(state)(state.history[: self._known], state.repeats, state.links)
+        return self._fold.decode(row)
 
     @property
     def _is_only_longer(self) -> bool:
@@ -109,11 +117,10 @@ class Update:
         history = self.state.history
         return len(self.state.repeats) == self._repeats and (not self._known or history[self._known - 1] is self._last)
 
-    def _news(self) -> list[Link]:
-        """The facts that are not what the row told."""
+    def _news(self, before: Any) -> list[Link]:
+        """The facts that were not told before."""
         links = self.links()
-        if not links or self._row is None:
+        if not links:
             return links
-        told = self._fold.links(self._subject, self._fold.decode(self._row))
-        facts = {(link.target, link.target_id, link.at) for link in told}
+        facts = {(link.target, link.target_id, link.at) for link in self._fold.links(self._subject, before)}
         return [link for link in links if (link.target, link.target_id, link.at) not in facts]
