@@ -182,6 +182,8 @@ async def measure_delays(settings: Settings, events: list[Published], rate: int)
     watching = asyncio.create_task(watch(settings, created, delays, listens))
     await listens.wait()
     async with AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap) as producer:
+        for kind in Kind:
+            await producer.partitions_for(topics.input_topic(settings, kind))  # or the first events would wait for it
         began, sent = time.monotonic(), 0
         while sent < len(events):
             due = min(len(events), int((time.monotonic() - began) * rate) + 1)
