@@ -111,6 +111,7 @@ class Arena:
         self._oracle: subprocess.Popen[bytes] | None = None
         self._kills: list[float] = []
         self.recoveries: list[float] = []
+        self.standstills: list[float] = []
         self.began = time.monotonic()
 
     def _of_worker(self, number: int, port: int) -> Settings:
@@ -201,13 +202,14 @@ class Arena:
         self._note_recoveries()
 
     def _note_recoveries(self) -> None:
+        """Kills in quick succession are one standstill; recovery is what the last of them took."""
         if not self._kills:
             return
         with contextlib.suppress(redis.RedisError):
-            updated = min(self.updated_seconds())
-            for killed in [killed for killed in self._kills if updated > killed]:
-                self._kills.remove(killed)
-                self.recoveries.append(time.time() - killed)
+            if min(self.updated_seconds()) > self._kills[-1]:
+                self.recoveries.append(time.time() - self._kills[-1])
+                self.standstills.append(time.time() - self._kills[0])
+                self._kills.clear()
 
     def updated_seconds(self) -> list[float]:
         """Of every shard, until when everything that was read is in."""

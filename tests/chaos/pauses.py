@@ -18,7 +18,7 @@ FOLD_SECONDS = 0.03
 
 
 def run(bench: Bench) -> str:
-    pauses = bench.pick(4, 20)
+    pauses = bench.pick(3, 20)
     arena = Arena(
         bench.broker,
         bench.folder,
