@@ -154,7 +154,7 @@ class RowReader:
 
     def _row_id(self, cells: Cells) -> str:
         content = "\x1f".join([self._rule.name, *(f"{name}\x1e{cells[name]}" for name in sorted(cells))])
-        digest = hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()[:_ROW_ID_CHARS]
+        digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:_ROW_ID_CHARS]
         key = bytes.fromhex(digest)
         if len(self._repetitions) >= DISTINCT_ROWS_MAX and key not in self._repetitions:
             raise BadRowError(

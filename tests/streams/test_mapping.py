@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.wire import months as month_texts
 
@@ -239,6 +239,7 @@ def test_two_rules_that_fit_alike_are_not_guessed():
 
 
 @given(st.dictionaries(st.sampled_from(sorted(ROW)), st.text(st.characters(), max_size=12)))
+@example({"Art": "\ud800"})  # found by chance: no byte of a file decodes to it, but a row may come from elsewhere
 def test_no_row_raises_anything_but_a_bad_row(change):
     try:
         found = reader().events(ROW | change)
