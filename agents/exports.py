@@ -13,7 +13,7 @@ from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.tables import CsvFile
 from funnelwatch.schemas.mapping import FileRule, Import, Join, parse
 from funnelwatch.schemas.problems import ConfigurationError, Problem
-from funnelwatch.streams.mapping import Tables, joined, missing_columns, rule_of
+from funnelwatch.schemas.rows import Tables, joined, missing_columns, rule_of
 
 SHIPPED: Final = Path(__file__).resolve().parent.parent / "schemas" / "mappings"
 """Mappings that come with the program; each can be named without its folder and ending: ``crm``."""

@@ -28,8 +28,8 @@ from funnelwatch.schemas import fields
 from funnelwatch.schemas.encode import encode_event
 from funnelwatch.schemas.events import TOPICS, Event
 from funnelwatch.schemas.mapping import FileRule, Import
+from funnelwatch.schemas.rows import BadRowError, RowReader
 from funnelwatch.schemas.settings import Secrets, Settings
-from funnelwatch.streams.mapping import BadRowError, RowReader
 
 PROGRESS_ROWS: Final = 1_000
 DAY_US: Final = 86_400_000_000

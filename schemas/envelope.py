@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final, NoReturn
@@ -69,7 +69,7 @@ def binary_envelope(value: bytes | None, headers: Headers) -> dict[str, Any]:
     for name, content in headers:
         lowered = name.lower()
         if lowered == _CONTENT_TYPE:
-            _check_data_type(_media(content))
+            check_data_type(_media(content))
         elif lowered.startswith(_ATTRIBUTE_PREFIX):
             envelope[lowered.removeprefix(_ATTRIBUTE_PREFIX)] = _header_text(lowered, content)
     envelope["data"] = json_value(value) if value else None
@@ -85,18 +85,31 @@ def structured_envelope(value: bytes) -> dict[str, Any]:
     envelope = json_value(value)
     if not isinstance(envelope, dict):
         raise RefusedError(Reason.WRONG_TYPE, f"an event must be a JSON object, got {fields.shown(envelope)}")
+    return opened(envelope)
+
+
+def opened(envelope: dict[str, Any]) -> dict[str, Any]:
+    """An envelope with ``data_base64`` read into ``data``.
+
+    Raises:
+        RefusedError: Its data is neither JSON nor base64 of JSON.
+    """
     packed = envelope.get("data_base64")
     if packed is None:
         return envelope
     if envelope.get("data") is not None:
         raise RefusedError(Reason.WRONG_TYPE, "an event has either data or data_base64, not both")
     if isinstance(envelope.get("datacontenttype"), str):
-        _check_data_type(envelope["datacontenttype"])
-    return envelope | {"data": json_value(_opened(packed))}
+        check_data_type(envelope["datacontenttype"])
+    return envelope | {"data": json_value(_unpacked(packed))}
 
 
-def json_value(value: bytes) -> Any:
+def json_value(value: bytes, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
     """A JSON document with numbers kept as they were written. Of members with the same name the last stands.
+
+    Args:
+        value: The document.
+        pairs: What makes an object of its members, where the last shall not stand.
 
     Raises:
         RefusedError: It is not JSON, not UTF-8, nested too deep, or has a number that is not finite.
@@ -104,7 +117,11 @@ def json_value(value: bytes) -> Any:
     check_depth(value)
     try:
         return json.loads(
-            value.decode("utf-8"), parse_float=_decimal, parse_int=_integer, parse_constant=_refuse_constant
+            value.decode("utf-8"),
+            parse_float=_decimal,
+            parse_int=_integer,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=pairs,
         )
     except UnicodeDecodeError as error:
         raise RefusedError(Reason.UNREADABLE_JSON, f"not UTF-8 at byte {error.start}") from None
@@ -157,7 +174,12 @@ def _media(content: bytes) -> str:
     return content.decode("latin-1").partition(";")[0].strip().lower()
 
 
-def _check_data_type(media: str) -> None:
+def check_data_type(media: str) -> None:
+    """Demand JSON of a content type.
+
+    Raises:
+        RefusedError: It is something else.
+    """
     if not _JSON_MEDIA.fullmatch(media.strip()):
         raise RefusedError(Reason.WRONG_CONTENT_TYPE, f"data is read as JSON, not as {fields.shown(media)}")
 
@@ -169,7 +191,7 @@ def _header_text(name: str, content: bytes) -> str:
         raise RefusedError(Reason.UNREADABLE_TEXT, f"the header {name} is not UTF-8") from None
 
 
-def _opened(packed: object) -> bytes:
+def _unpacked(packed: object) -> bytes:
     if not isinstance(packed, str):
         raise RefusedError(Reason.WRONG_TYPE, f"data_base64 must be a string, got {fields.shown(packed)}")
     try:

@@ -64,6 +64,8 @@ class Reason(StrEnum):
     """A time zone the IANA database does not have."""
     UNKNOWN_VALUE = "unknown_value"
     """A value outside a closed list (``direction``, ``outcome``)."""
+    REPEATED_MEMBER = "repeated_member"
+    """A webhook's JSON object with two members of one name: readers differ in which one they take."""
     TEXT_TOO_LONG = "text_too_long"
     """A text longer than its limit."""
 

@@ -51,6 +51,11 @@ class Times:
             return None
 
 
+def western(text: str) -> str:
+    """A text with Persian and Arabic digits, decimal signs and groups as Western ones."""
+    return text.translate(_DIGITS)
+
+
 def amount(text: str, money: Money) -> str:
     """A written amount as a decimal text: ``$22,700.00`` is ``22700.00``, ``(5)`` is ``-5``."""
     bare = text.translate(_DIGITS).strip()

@@ -7,11 +7,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.wire import months as month_texts
 
+from funnelwatch.schemas import written
 from funnelwatch.schemas.encode import encode_event, time_text
 from funnelwatch.schemas.events import DealData, Event, Kind, Quota, RepData
 from funnelwatch.schemas.mapping import Condition, Money, parse
-from funnelwatch.streams import written
-from funnelwatch.streams.mapping import BadRowError, RowReader, holds, joined, missing_columns, rule_of
+from funnelwatch.schemas.rows import BadRowError, RowReader, holds, joined, missing_columns, rule_of
 
 EUROPE = Money(decimal=",", group=".", symbols="€")
 HEAD = 'source = "import/test"\nprefix = "t:"\n'

@@ -12,11 +12,10 @@ from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from funnelwatch.schemas import careful, fields
+from funnelwatch.schemas import careful, fields, written
 from funnelwatch.schemas.events import Event
 from funnelwatch.schemas.mapping import Condition, EventRule, FileRule, Import, Money, Source, Value
 from funnelwatch.schemas.reasons import Reason, RefusedError
-from funnelwatch.streams import written
 
 TIMES_CACHED_MAX: Final = 65_536
 """Different texts of times that are remembered: exports repeat their dates."""
