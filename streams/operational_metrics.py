@@ -32,6 +32,22 @@ BOARD: Final = (
         "Rising every few minutes: workers rebalance all the time; look for restarts or slow polls.",
     ),
     Metric(
+        "funnelwatch_board_behind_seconds",
+        "gauge",
+        "seconds",
+        (),
+        "How long ago everything that was published is in the figures. No sample while nobody can say.",
+        "Over 10 s: a backlog or history is being read, or a worker is away; see funnelwatch_consumer_lag_records.",
+    ),
+    Metric(
+        "funnelwatch_board_judgement_held",
+        "gauge",
+        "",
+        (),
+        "1 while detectors hold their judgement, since figures lack what was published over 10 s ago; else 0.",
+        "For minutes: alerts neither begin nor end. Workers lag or are away: add workers, look at their logs.",
+    ),
+    Metric(
         "funnelwatch_reps_over_limit",
         "gauge",
         "",

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 REFRESH_SECONDS: Final = 0.25
 """Figures are brought up to date this often, or less so that it takes a third of a core at most."""
 JUDGE_SECONDS: Final = 1.0
+BEHIND_SECONDS_MAX: Final = 10.0
+"""Nobody is judged by figures that lack what was published longer ago: of half a picture much looks like trouble."""
 REST: Final = 2.0
 """After work that took t seconds, others have the core for at least this many times t."""
 EVENTS: Final = {"reps": "rep", "teams": "team", "organisation": "organisation"}
@@ -58,6 +60,7 @@ class Board:
         self.now = judging_now(settings.clock, self.reader.watermark_us)
         self._refresh_seconds = 0.0
         self._fresh = False
+        self._holding = False
 
     def trouble(self) -> str | None:
         """Why figures cannot be answered now, in a sentence; None if they can."""
@@ -114,15 +117,44 @@ class Board:
                 if not restored:
                     self.judgement.restore(await self.memory.load())
                     restored = True
-                changes = self.judgement.step(self.now())
-                self.publisher.alerts(changes)
-                for alert in changes:
-                    log.info("alert %s: %s (%s)", alert.state, alert.text, alert.severity)
-                if changes:
-                    self.hub.publish("alerts", self.alerts())
-                    await self.memory.keep(self.judgement.active)
+                if not self._holds_judgement():
+                    await self._judge()
             self.hub.publish("status", self.status())
             await asyncio.sleep(max(JUDGE_SECONDS, REST * (clock.monotonic() - began)))
+
+    async def _judge(self) -> None:
+        changes = self.judgement.step(self.now())
+        self.publisher.alerts(changes)
+        for alert in changes:
+            log.info("alert %s: %s (%s)", alert.state, alert.text, alert.severity)
+        if changes:
+            self.hub.publish("alerts", self.alerts())
+            await self.memory.keep(self.judgement.active)
+
+    def _behind_seconds(self) -> float | None:
+        """How long ago everything that was published is in the figures; None if nobody can say."""
+        current_us = self.reader.current_us()
+        return self._age_seconds(current_us) if current_us else None
+
+    def _holds_judgement(self) -> bool:
+        behind = self._behind_seconds()
+        holds = behind is None or behind > BEHIND_SECONDS_MAX
+        if holds != self._holding:
+            self._holding = holds
+            log.info(
+                "The workers are behind: nobody is judged until they have read what was published."
+                if holds
+                else "The workers have read what was published: everybody is judged."
+            )
+        return holds
+
+    def _held(self) -> str | None:
+        """Why nobody is judged now, in a sentence; None if everybody is."""
+        if not self._holding:
+            return None
+        behind = self._behind_seconds()
+        since = "" if behind is None else f" Figures are whole as of {behind:.0f} s ago."
+        return f"The workers are still reading what was published; alerts stand as they are meanwhile.{since}"
 
     def _as_of(self) -> str:
         return self._calendar.text(self.now() // MICROSECONDS * MICROSECONDS)
@@ -145,7 +177,7 @@ class Board:
         return Status(
             ready=trouble is None,
             share=self.reader.share,
-            detail=trouble or self.reader.missing() or "All partitions have been read.",
+            detail=trouble or self.reader.missing() or self._held() or "All partitions have been read.",
             as_of=self._as_of(),
             age_seconds=max((age.age_seconds for age in ages), default=None),
             partitions=ages,
@@ -180,5 +212,9 @@ class Board:
             ("funnelwatch_board_publish_failures_total", self.publisher.failures_total),
         ):
             found.append((name, (), str(value)))
+        behind = self._behind_seconds()
+        if behind is not None:
+            found.append(("funnelwatch_board_behind_seconds", (), str(behind)))
+        found.append(("funnelwatch_board_judgement_held", (), str(int(self._holding))))
         found.append(("funnelwatch_build_info", (__version__, "board"), "1"))
         return found

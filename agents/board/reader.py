@@ -10,6 +10,7 @@ import asyncio
 import logging
 from typing import Any
 
+from msgspec.structs import replace
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -77,6 +78,10 @@ class Reader:
     def watermark_us(self) -> int | None:
         """The newest event time of all shards; None before there is any event."""
         return max((head.watermark_us for head in self._heads.values()), default=0) or None
+
+    def current_us(self) -> int:
+        """Everything that Kafka had at this system time (µs) is in the table; 0 if nobody can say."""
+        return min(self._heads[shard].current_us for shard in self._expected) if self.whole else 0
 
     def trouble(self) -> str | None:
         """Why the figures are not to be trusted now, in a sentence; None if they are."""
@@ -160,9 +165,11 @@ class Reader:
         if head is None or note.op == "reload":
             return False
         if note.op == "beat":
-            watermark_us, updated_us = note.payload
+            watermark_us, updated_us, current_us = note.payload
             if note.seq == head.seq:  # a shard that never had an event beats without a watermark
-                self._heads[note.shard] = _seen(head, note.seq, watermark_us or head.watermark_us, updated_us)
+                self._heads[note.shard] = replace(
+                    head, watermark_us=watermark_us or head.watermark_us, updated_us=updated_us, current_us=current_us
+                )
             return note.seq == head.seq or updated_us <= head.updated_us
         if note.seq <= head.seq:
             return True  # already in what was read as a whole
@@ -173,7 +180,7 @@ class Reader:
         except (ValueError, TypeError) as error:
             log.warning("a change of %s is unreadable; reading it as a whole: %s", name_of(note.shard), error)
             return False
-        self._heads[note.shard] = _seen(head, note.seq, head.watermark_us, head.updated_us)
+        self._heads[note.shard] = replace(head, seq=note.seq)
         return True
 
     async def _load(self, client: Any, shard: Shard) -> None:
@@ -242,10 +249,6 @@ class Reader:
             return lagged is not None and (known.seq < lagged or head.seq < known.seq)
         self._heads[shard] = head
         return False
-
-
-def _seen(head: Head, seq: int, watermark_us: int, updated_us: int) -> Head:
-    return Head(seq, head.epoch, watermark_us, updated_us, head.fingerprint, head.worker)
 
 
 async def _decode(raw: dict[bytes, bytes]) -> dict[Cell, CellValue]:

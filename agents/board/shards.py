@@ -20,12 +20,16 @@ MICROSECONDS = 1_000_000
 
 
 class Head(msgspec.Struct, frozen=True):
-    """The ``meta`` hash of a shard: who wrote it, up to which write, and how far its events go."""
+    """The ``meta`` hash of a shard: who wrote it, up to which write, and how far its events go.
+
+    ``current_us``: everything that Kafka had at this system time is in; 0 if nobody can say.
+    """
 
     seq: int
     epoch: int
     watermark_us: int
     updated_us: int
+    current_us: int
     fingerprint: str
     worker: str
 
@@ -44,6 +48,7 @@ class Head(msgspec.Struct, frozen=True):
                 epoch=int(meta[b"epoch"]),
                 watermark_us=int(meta.get(b"watermark_us") or 0),
                 updated_us=int(meta.get(b"updated_us") or 0),
+                current_us=int(meta.get(b"current_us") or 0),
                 fingerprint=meta[b"fingerprint"].decode(),
                 worker=meta.get(b"worker", b"").decode(errors="replace"),
             )

@@ -28,6 +28,7 @@ from funnelwatch.agents.engine.foreign import ForeignReader
 from funnelwatch.agents.engine.judging import Judge
 from funnelwatch.agents.engine.metrics import Metrics
 from funnelwatch.agents.engine.outbox import Outbox
+from funnelwatch.agents.engine.progress import Position, Progress
 from funnelwatch.agents.engine.recovery import GenerationRecovery
 from funnelwatch.agents.engine.shards import Shards, ShardsOfKind
 from funnelwatch.schemas.events import Kind
@@ -134,6 +135,7 @@ class Worker:
         context = Context(settings, Calendar(settings.calendar))
         self.shards = Shards(settings, context, FOLDS, self.judge, now_us)
         self.app = new_app(settings, secrets)
+        self.progress = Progress(self.positions)
         foreign = ForeignReader(settings, secrets)
         self.tables: dict[Kind, EntityTable] = {}
         for kind in Kind:
@@ -162,6 +164,7 @@ class Worker:
             outbox=self.outbox,
             judge=self.judge,
             metrics=self.metrics,
+            progress=self.progress,
             partitions=settings.kafka.partitions,
             now_us=now_us,
         )
@@ -202,13 +205,24 @@ class Worker:
 
     def lags(self) -> dict[tuple[str, int], int]:
         """Records behind the end, for every partition of a source topic that is ours."""
+        return {
+            place: max(0, position.end - position.folded)
+            for place, position in self.positions().items()
+            if position.end is not None
+        }
+
+    def positions(self) -> dict[tuple[str, int], Position]:
+        """Where every partition of a source topic that is ours stands."""
         consumer = self.app.consumer
-        lags = {}
-        for tp, committed in consumer.committed().items():
-            end = consumer.highwater(tp)
-            if end is not None:
-                lags[tp.topic, tp.partition] = max(0, end - committed)
-        return lags
+        return {
+            (tp.topic, tp.partition): Position(consumer.highwater(tp), committed, consumer.fetched(tp))
+            for tp, committed in consumer.committed().items()
+        }
+
+    def current_us(self, kind: Kind, partition: int) -> int:
+        """Everything that this shard's topics had at this system time (µs) is folded; 0 if nobody can say."""
+        sources = (topics.input_topic(self.settings, kind), topics.links_topic(self.settings))
+        return self.progress.current_us(*((topic, partition) for topic in sources))
 
 
 def _nothing(_: float) -> None:

@@ -155,6 +155,13 @@ class DurableConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is untype
             if tp.topic in self.app.source_topics and tp in self._active_partitions
         }
 
+    def fetched(self, tp: TP) -> int | None:
+        """The next offset that is asked for; None while it is not ours to say."""
+        consumer = self._thread._consumer  # noqa: SLF001  (aiokafka's own `position` may only be awaited in its thread)
+        subscription = consumer._subscription.subscription  # noqa: SLF001  (as above)
+        state = subscription and subscription.assignment and subscription.assignment._tp_state.get(tp)  # noqa: SLF001
+        return state.position if state and state.has_valid_position else None
+
 
 class ChunkConsumer(DurableConsumer):
     """Delivers chunks and commits the frontier."""

@@ -27,6 +27,7 @@ from funnelwatch.agents.engine.entity_table import EntityTable
 from funnelwatch.agents.engine.judging import Judge
 from funnelwatch.agents.engine.metrics import Metrics
 from funnelwatch.agents.engine.outbox import Outbox
+from funnelwatch.agents.engine.progress import Progress
 from funnelwatch.agents.engine.shards import Shards
 from funnelwatch.agents.partitioning import partition_of
 from funnelwatch.schemas.events import Kind
@@ -51,6 +52,7 @@ class FoldAgents:
         outbox: Dead letters, links, forwarded events.
         judge: What is too old or too far ahead.
         metrics: Counts.
+        progress: Told what was folded.
         partitions: How many partitions everything that is keyed by an entity has.
         now_us: The system clock.
     """
@@ -64,6 +66,7 @@ class FoldAgents:
         outbox: Outbox,
         judge: Judge,
         metrics: Metrics,
+        progress: Progress,
         partitions: int,
         now_us: Callable[[], int],
     ) -> None:
@@ -73,6 +76,7 @@ class FoldAgents:
         self._outbox = outbox
         self._judge = judge
         self._metrics = metrics
+        self._progress = progress
         self._partitions = partitions
         self._now_us = now_us
         self._failures_in_a_row = 0
@@ -83,8 +87,8 @@ class FoldAgents:
         Raises:
             PartitionLost: The partition is not ours: its owner gets the chunk.
         """
-        started = monotonic()
-        groups, refused = read_events(kind, records, self._judge.limits(self._now_us()))
+        started, now = monotonic(), self._now_us()
+        groups, refused = read_events(kind, records, self._judge.limits(now))
         tally = Tally(refused=refused)
         topic = records[-1].topic
         strays = await self._fold(kind, groups, tally, records[-1])
@@ -93,7 +97,16 @@ class FoldAgents:
             self._metrics.count_forwarded(topic, len(strays))
         await self._refuse(tally)
         self._metrics.count_events(topic, tally.applied, tally.unchanged, _reasons(tally.refused))
+        self._note_progress(groups, records[-1], now)
         self._metrics.chunk_seconds.observe(monotonic() - started)
+
+    def _note_progress(self, groups: Groups, last: Record, now: int) -> None:
+        if not groups:
+            return
+        newest = max(items[-1].content.at or 0 for items in groups.values())
+        clock = self._judge.shard_now(now, newest)
+        events = sum(map(len, groups.values()))
+        self._progress.folded((last.topic, last.partition), events, newest, newest if clock is None else clock, now)
 
     async def fold_links(self, records: Sequence[Record]) -> None:
         """Fold a chunk of one partition of the links topic.

@@ -17,6 +17,7 @@ from funnelwatch.agents.clock import monotonic, now_us
 from funnelwatch.agents.engine.metrics import Metrics
 from funnelwatch.agents.engine.shard_store import FIELDS_PER_CALL, Answer, ShardStore
 from funnelwatch.agents.engine.shards import Shard, Shards
+from funnelwatch.schemas.events import Kind
 
 COALESCE_LIGHT_SECONDS: Final = 0.02
 COALESCE_HEAVY_SECONDS: Final = 0.25
@@ -36,15 +37,26 @@ class Publisher:
         store: Where to.
         metrics: Told how old an event was when its figure became visible.
         die: Called with what nobody expected.
+        sample: Called with the system time before each beat.
+        current_us: Until when everything that Kafka had of a shard is folded; 0 if nobody can say.
     """
 
     def __init__(
-        self, shards: Shards, store: ShardStore, metrics: Metrics, die: Callable[[BaseException, str], None]
+        self,
+        shards: Shards,
+        store: ShardStore,
+        metrics: Metrics,
+        die: Callable[[BaseException, str], None],
+        *,
+        sample: Callable[[int], None],
+        current_us: Callable[[Kind, int], int],
     ) -> None:
         self._shards = shards
         self._store = store
         self._metrics = metrics
         self._die = die
+        self._sample = sample
+        self._current_us = current_us
         self._run_id: str | None = None
         self._beat_at = 0.0
         self.is_connected = False
@@ -67,6 +79,7 @@ class Publisher:
         is_beat = monotonic() - self._beat_at >= BEAT_SECONDS
         if is_beat:
             await self._look_after_redis()
+            self._sample(now_us())
         cells = 0
         for shard in self._shards:
             if shard.is_current and (shard.claimed or await self._claim(shard)):
@@ -110,8 +123,9 @@ class Publisher:
                     del shard.unsent[cell]
         if sent and not shard.unsent:
             self._metrics.became_visible(newest, now_us())
-        elif is_beat and shard.claimed:
-            self._note(shard, await self._store.beat(shard, updated_us))
+        if is_beat and shard.claimed and not shard.unsent:
+            current_us = self._current_us(shard.kind, shard.partition)
+            self._note(shard, await self._store.beat(shard, updated_us, current_us))
         return sent
 
     async def _publish_everything(self, shard: Shard) -> int:

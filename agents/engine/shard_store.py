@@ -2,12 +2,13 @@
 
 Keys, with P the configured prefix: ``{P:kind:partition}:owner`` = ``epoch:worker``; ``…:cells``, a hash of encoded
 cells to encoded values; ``…:meta``, a hash with ``seq`` (+1 with every accepted write or swap), ``watermark_us`` (time
-of the newest event, empty if none), ``updated_us`` (everything read until this system time is in), ``epoch``,
-``fingerprint`` and ``worker``.
+of the newest event, empty if none), ``updated_us`` (everything read until this system time is in), ``current_us``
+(everything that Kafka had at this system time is in; 0 or absent: nobody can say), ``epoch``, ``fingerprint`` and
+``worker``.
 
 Every accepted call also publishes on ``P:changes`` a MessagePack array [kind, partition, seq, op, payload]: ``set``
 with [field, value, …] (an empty value: removed), ``reload`` with nil after a swap, ``beat`` with [watermark_us or nil,
-updated_us]. A reader that misses a ``seq`` reads the hash and ``meta`` again, together.
+updated_us, current_us]. A reader that misses a ``seq`` reads the hash and ``meta`` again, together.
 
 Nobody increments a figure, so a retry is harmless, and Redis may be flushed.
 """
@@ -104,10 +105,11 @@ class ShardStore:
         """Put the staged copy in place of all the shard said before."""
         return await self._call(self._swap, shard, updated_us=updated_us, op="reload", payload=None)
 
-    async def beat(self, shard: Shard, updated_us: int) -> Answer:
-        """Say that everything read until ``updated_us`` is in."""
-        payload = [shard.cells.newest, updated_us]
-        return await self._call(self._beat, shard, updated_us=updated_us, op="beat", payload=payload)
+    async def beat(self, shard: Shard, updated_us: int, current_us: int) -> Answer:
+        """Say that everything read until ``updated_us`` is in, and everything that Kafka had at ``current_us``."""
+        payload = [shard.cells.newest, updated_us, current_us]
+        more = [str(current_us).encode()]
+        return await self._call(self._beat, shard, updated_us=updated_us, op="beat", payload=payload, more=more)
 
     async def _call(
         self, script: Any, shard: Shard, *, updated_us: int, op: str, payload: Any, more: Sequence[bytes] = ()

@@ -108,7 +108,14 @@ async def serve(settings: Settings, secrets: Secrets) -> int:
     worker = Worker(settings, secrets)
     client = redis.asyncio.Redis(**redis_client(settings, secrets), retry=ONCE)  # the publisher tries again itself
     store = ShardStore(client, settings.redis.prefix, uuid.uuid4().hex[:12], settings.fingerprint)
-    publisher = Publisher(worker.shards, store, worker.metrics, worker.app.die)
+    publisher = Publisher(
+        worker.shards,
+        store,
+        worker.metrics,
+        worker.app.die,
+        sample=worker.progress.sample,
+        current_us=worker.current_us,
+    )
     server = OperationsServer(
         settings.worker.host, settings.worker.port, worker.metrics, lambda: _unready(worker, publisher)
     )

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_classic
 from support.cell_floor import BENCHMARKS, LEADS, NOW, PIPELINES, at, floor
-from support.shards import ShardWriter
+from support.shards import ALWAYS_CURRENT_US, ShardWriter
 
 from funnelwatch.agents import clock
 from funnelwatch.agents.board import hub, reader
@@ -377,6 +377,32 @@ async def firing(session: aiohttp.ClientSession) -> dict[str, str]:
             if status == 200 and (alerts := json.loads(body)["alerts"]):
                 return {alert["id"]: alert["since"] for alert in alerts}
             await asyncio.sleep(0.1)
+
+
+async def test_while_workers_are_behind_nobody_is_judged_and_alerts_stand(settings, writer, cells):
+    """Of half a picture much looks like trouble: one topic is ahead of another while a backlog is read."""
+    writer.current_us = clock.now_us() - 60_000_000
+    writer.everything(cells, at=clock.now_us())
+    async with board(settings) as session:
+        await until(session, "/api/v1/status", 200, "still reading")
+        await asyncio.sleep(2)
+        _, _, page = await asked(session, "/metrics")
+
+        assert json.loads((await asked(session, "/api/v1/alerts"))[2])["alerts"] == []
+        assert "funnelwatch_board_judgement_held 1\n" in page
+        assert "sales_rep_evidence{" not in page
+        assert "sales_rep_won_amount{" in page
+
+        writer.current_us = ALWAYS_CURRENT_US
+        writer.everything(cells, at=clock.now_us())
+        before = await firing(session)
+        writer.current_us = 0
+        writer.everything({}, at=clock.now_us())
+        await until(session, "/api/v1/status", 200, "still reading")
+        await asyncio.sleep(2)
+
+        assert json.loads((await asked(session, "/api/v1/alerts"))[2])["alerts"] != []
+        assert await firing(session) == before
 
 
 async def test_documents_and_alerts_go_to_kafka_once_for_each_change(kafka, settings, writer, cells):

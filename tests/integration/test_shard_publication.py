@@ -69,7 +69,14 @@ class Fleet:
 
 
 def publisher_of(shard: Shard, store: ShardStore) -> Publisher:
-    return Publisher(Fleet(shard), store, Metrics(), lambda failure, why: pytest.fail(f"{why}: {failure}"))
+    return Publisher(
+        Fleet(shard),
+        store,
+        Metrics(),
+        lambda failure, why: pytest.fail(f"{why}: {failure}"),
+        sample=lambda now_us: None,
+        current_us=lambda kind, partition: AT,
+    )
 
 
 async def cells_of(client, name: str) -> dict:
@@ -173,7 +180,7 @@ async def test_every_call_is_announced_as_the_board_reads_it(client, name):
         await store.claim(shard)
         await store.swap(shard, updated_us=AT + 1)
         await store.write(shard, {AdvanceCell("ada"): 7, AdvanceCell("bob"): None}, updated_us=AT + 2)
-        await store.beat(shard, updated_us=AT + 3)
+        await store.beat(shard, updated_us=AT + 3, current_us=AT + 2)
         notes = []
         while len(notes) < 3:
             message = await channel.get_message(ignore_subscribe_messages=True, timeout=5)
@@ -185,7 +192,7 @@ async def test_every_call_is_announced_as_the_board_reads_it(client, name):
     field, value, removed, nothing = notes[1][4]
     assert (decode_cell(field), decode_value(AdvanceCell("ada"), value)) == (AdvanceCell("ada"), 7)
     assert (decode_cell(removed), nothing) == (AdvanceCell("bob"), b"")
-    assert (notes[0][4], notes[2][4]) == (None, [AT, AT + 3])
+    assert (notes[0][4], notes[2][4]) == (None, [AT, AT + 3, AT + 2])
 
 
 async def test_while_redis_is_away_changes_wait_and_none_is_lost(name):

@@ -11,6 +11,8 @@ from funnelwatch.schemas.settings import Settings
 from funnelwatch.streams.cells import Cell, CellValue, encode, encode_value
 
 pack = msgspec.msgpack.Encoder().encode
+ALWAYS_CURRENT_US = 4_102_444_800_000_000
+"""2100: this worker has never anything left to read, unless a test says so."""
 
 
 class ShardWriter:
@@ -22,6 +24,7 @@ class ShardWriter:
         self._redis = Redis(port=settings.redis.port)
         self._seq: dict[tuple[Kind, int], int] = {}
         self.epoch = epoch
+        self.current_us = ALWAYS_CURRENT_US
         self.fingerprint = fingerprint or settings.fingerprint
 
     def close(self) -> None:
@@ -68,8 +71,8 @@ class ShardWriter:
         """Nothing changed, and the worker lives; no watermark while the shard never had an event."""
         key = shard_key(self._prefix, kind, partition, "meta")
         known = {} if watermark is None else {"watermark_us": watermark}
-        self._redis.hset(key, mapping={**known, "updated_us": at})
-        self._tell(self._redis, kind, partition, "beat", [watermark, at])
+        self._redis.hset(key, mapping={**known, "updated_us": at, "current_us": self.current_us})
+        self._tell(self._redis, kind, partition, "beat", [watermark, at, self.current_us])
 
     def flush(self) -> None:
         """Lose everything under the prefix."""
@@ -86,6 +89,7 @@ class ShardWriter:
             "seq": self._seq[kind, partition],
             "watermark_us": at,
             "updated_us": at,
+            "current_us": self.current_us,
             "epoch": self.epoch,
             "fingerprint": self.fingerprint,
             "worker": "w1",
