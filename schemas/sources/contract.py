@@ -119,6 +119,10 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     ``rep`` names the person by everything the vendor tells, best first: ``("hubspot:42", "sara@firm.example",
     "ext:101")``. The first that the table of people knows decides; the gateway puts ``rep_id`` in. Empty: unchanged.
     Of ``rep.upserted`` the person is the subject itself, whose references are ``subject`` and then ``rep``.
+
+    ``number`` is the other party's of a call (the customer's, never the rep's), as the vendor writes it. It is not
+    published: a call that a CRM and a telephone system both tell of is known as one by it. Give ``started_at`` and
+    ``direction`` in the data of such a call, too.
     """
 
     type: str
@@ -128,6 +132,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     data: dict[str, Any] = {}
     rep: tuple[str, ...] = ()
+    number: str = ""
 
     @property
     def kind(self) -> Kind:
