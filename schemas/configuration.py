@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
-from funnelwatch.schemas import checks
+from funnelwatch.schemas import alerting_checks, checks
 from funnelwatch.schemas.problems import ConfigurationError, Problem, Problems, nearest
 from funnelwatch.schemas.settings import Secrets, Settings
 
@@ -51,6 +51,7 @@ def load(text: str, environment: Mapping[str, str], *, countries: Countries | No
     settings: Settings = _struct(Settings, values, "", problems)
     problems.settle()
     checks.check(settings, problems, countries)
+    alerting_checks.check(settings, problems)
     if problems.found:
         raise ConfigurationError(_told(problem, overridden) for problem in problems.found)
     secrets = Secrets(**{field: environment.get(name, "") for name, field in SECRETS.items()})

@@ -10,6 +10,8 @@ import hashlib
 
 import msgspec
 
+from funnelwatch.schemas.alerting import AlertingSettings, DigestSettings, MailSettings
+
 MONEY_UNITS = 10_000
 """Amounts are integers in this fraction of the major unit: 4 fractional digits."""
 
@@ -123,12 +125,21 @@ class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BoardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The board process: where it listens, which windows Prometheus sees, how many reps at most."""
+    """The board process: where it listens, which windows Prometheus sees, how many reps at most.
+
+    ``public_url`` is where people reach it: what links in alerts and mails begin with.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8080
+    public_url: str = ""
     metric_windows: tuple[str, ...] = ("today", "7d", "30d", "mtd")
     reps_max: int = 20_000
+
+    @property
+    def url(self) -> str:
+        """What links to the board begin with, without a slash at the end."""
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
 
 
 class Secrets(msgspec.Struct, frozen=True, repr_omit_defaults=True):
@@ -159,6 +170,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     redis: RedisSettings = RedisSettings()
     worker: WorkerSettings = WorkerSettings()
     board: BoardSettings = BoardSettings()
+    alerting: AlertingSettings = AlertingSettings()
+    mail: MailSettings = MailSettings()
+    digest: DigestSettings = DigestSettings()
 
     @property
     def fingerprint(self) -> str:

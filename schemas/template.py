@@ -136,8 +136,79 @@ port = 8081
 # Where the API, the pages and /metrics listen.
 host = "127.0.0.1"
 port = 8080
+# Where people reach it, if that is another address: links in alerts and mails begin with it ("https://sales.example.com").
+public_url = ""
 # The windows that Prometheus sees, of: 1h 24h today 7d 30d 90d wtd mtd prev_month.
 metric_windows = ["today", "7d", "30d", "mtd"]
 # Reps with metrics of their own; the rest is counted under "__other__".
 reps_max = 20000
+
+
+# ---- Alerts. `funnelwatch rules` writes the rules, `funnelwatch alertmanager` the routing that follow from this. ----
+[alerting]
+# How often Prometheus reads the board and evaluates the rules. From an event to a page: under 12 s with these, under
+# 3 s with 1.0, 1.0, 0.0 and 0.25.
+scrape_seconds = 5.0
+evaluation_seconds = 5.0
+# How long Alertmanager waits for further alerts of the same kind and team, before the first and each next message.
+group_wait_seconds = 1.0
+group_interval_seconds = 1.0
+# A page that nobody acknowledged is sent again.
+repeat_hours = 12.0
+# Where people reach Alertmanager and Grafana: what links in alerts begin with.
+alertmanager_url = "http://127.0.0.1:9093"
+grafana_url = "http://127.0.0.1:3000"
+# Where the runbooks are; empty: the board serves them (/runbooks/NAME).
+runbook_url = ""
+# Called every minute as long as alerting works: a dead man's switch elsewhere tells when it stops.
+watchdog_webhook = ""
+# Secrets are files: the address of Slack's incoming webhook, the token of the Telegram bot.
+slack_url_file = ""
+telegram_token_file = ""
+
+# Who is told what nobody else is told. Any of these ways, and the language of the texts ("en", "fa").
+[alerting.everybody]
+email = []
+telegram_chat = 0
+slack_channel = ""
+webhook = ""
+# A file with the token that is sent to the webhook ("Authorization: Bearer …").
+webhook_token_file = ""
+language = "en"
+
+# Who is told when the pipeline itself is in trouble; everybody's contact if there is none.
+[alerting.operators]
+email = []
+telegram_chat = 0
+slack_channel = ""
+webhook = ""
+webhook_token_file = ""
+language = "en"
+
+# Managers by what the reps' records say in "manager"; one that is a mail address needs no entry. Teams by their name.
+#[alerting.managers."m-17"]
+#webhook = "https://pager.example.com/m-17"
+#language = "fa"
+#[alerting.teams."North"]
+#webhook = "https://pager.example.com/north"
+
+
+# The server that takes mails: of Alertmanager, and of the digest.
+[mail]
+host = ""
+port = 587
+# "starttls", "tls" or "none".
+encryption = "starttls"
+username = ""
+password_file = ""
+sender = "funnelwatch@localhost"
+
+
+# The mail that each manager gets on working days (`funnelwatch digest`).
+[digest]
+# Local time of the organisation.
+time = "07:30"
+# So many reps, and so many recordings, are listed at most.
+reps_max = 10
+recordings_max = 5
 """

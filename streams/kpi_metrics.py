@@ -186,6 +186,35 @@ PAIRS: Final = (
         "−log10 of the probability of what is seen if nothing had changed; the largest over pipelines.",
         "Above 3 is a warning, above 4 pages. The alert says against which baseline.",
     ),
+    _kpi(
+        "evidence_observed",
+        "detector",
+        "",
+        "what the detector sees: deals lost (loss_spike), working seconds without an advance (funnel_stalled), wins, "
+        "contacts or converted leads. Exposed while the evidence keeps an alert alive.",
+        "Read it together with evidence_of and evidence_baseline: the alert's text does.",
+    ),
+    _kpi(
+        "evidence_of",
+        "detector",
+        "",
+        "of how much: deals decided (loss_spike), advances expected (funnel_stalled), contacts or leads to judge.",
+        "As evidence_observed.",
+    ),
+    _kpi(
+        "evidence_baseline",
+        "detector",
+        "",
+        "what was to be expected: the loss rate (loss_spike), advances a day (funnel_stalled), wins, contacts, rate.",
+        "As evidence_observed. A baseline that surprises: look at the days before the window.",
+    ),
+    _kpi(
+        "evidence_window_days",
+        "detector",
+        "",
+        "working days of the strongest window (loss_spike); 0 for detectors without one.",
+        "As evidence_observed.",
+    ),
 )
 
 INFO: Final = (

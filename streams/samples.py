@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from funnelwatch.schemas.document import Document, Figures
+from funnelwatch.schemas.document import Document, Evidence, Figures
 from funnelwatch.streams.catalogue import CATALOGUE, OTHER
 from funnelwatch.streams.cells import LEAD_PIPELINE
 from funnelwatch.streams.exposition import Exposition, Sample
@@ -37,6 +37,17 @@ def evidence_samples(document: Document, evidence: Mapping[str, float]) -> Itera
     """What the detectors see in the document's rep or team (detector → evidence): it moves while figures stand."""
     for detector, value in evidence.items():
         yield f"sales_{document.level}_evidence", (*_subject(document), detector), str(value)
+
+
+def detail_samples(document: Document, details: Mapping[str, Evidence]) -> Iterator[Sample]:
+    """What the evidence is made of (detector → evidence), for the texts of alerts."""
+    level, subject = document.level, _subject(document)
+    for detector, found in details.items():
+        labels = (*subject, detector)
+        yield f"sales_{level}_evidence_observed", labels, str(found.observed)
+        yield f"sales_{level}_evidence_of", labels, str(found.of)
+        yield f"sales_{level}_evidence_baseline", labels, str(found.baseline)
+        yield f"sales_{level}_evidence_window_days", labels, str(found.window_days)
 
 
 def _subject(document: Document) -> tuple[str, ...]:
@@ -127,6 +138,11 @@ class KpiSeries:
         """Reps that are counted under `OTHER` now."""
         return len(self._others)
 
+    @property
+    def own(self) -> int:
+        """Reps with series of their own."""
+        return len(self._admitted)
+
     def put(self, document: Document) -> None:
         """The series of a rep's or a team's document, in place of those of its last one."""
         if document.level == "rep" and not self.admit(document.id):
@@ -139,6 +155,11 @@ class KpiSeries:
         if document.level != "rep" or document.id in self._admitted:
             self._page.put(f"evidence:{document.level}:{document.id}", evidence_samples(document, evidence))
 
+    def put_details(self, document: Document, details: Mapping[str, Evidence]) -> None:
+        """What the evidence that fires or may soon is made of; reps over the cap have none."""
+        if document.level != "rep" or document.id in self._admitted:
+            self._page.put(f"details:{document.level}:{document.id}", detail_samples(document, details))
+
     def remove(self, level: str, subject: str) -> None:
         """A rep or a team that is gone: its series end."""
         if subject in self._others and level == "rep":
@@ -146,6 +167,7 @@ class KpiSeries:
             return
         self._page.remove(f"{level}:{subject}")
         self._page.remove(f"evidence:{level}:{subject}")
+        self._page.remove(f"details:{level}:{subject}")
         if level == "rep":
             self._admitted.discard(subject)
 

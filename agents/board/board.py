@@ -205,11 +205,14 @@ class Board:
         for name, value in (
             ("funnelwatch_reps_over_limit", self.series.over_limit),
             ("funnelwatch_reps_capped_total", self.series.capped_total),
+            ("funnelwatch_reps_listed", self.series.own),
+            ("funnelwatch_reps_limit", self.settings.board.reps_max),
             ("funnelwatch_series_dropped", self.page.dropped),
             ("funnelwatch_board_reloads_total", self.reader.reloads_total),
             ("funnelwatch_board_refresh_seconds", self._refresh_seconds),
             ("funnelwatch_board_streams", len(self.hub)),
             ("funnelwatch_board_publish_failures_total", self.publisher.failures_total),
+            ("funnelwatch_time_seconds", clock.now_us() / MICROSECONDS),
         ):
             found.append((name, (), str(value)))
         behind = self._behind_seconds()

@@ -16,7 +16,7 @@ import msgspec
 
 from funnelwatch.agents import clock
 from funnelwatch.schemas.board import Row
-from funnelwatch.schemas.document import Document
+from funnelwatch.schemas.document import Document, Evidence
 from funnelwatch.streams.cells import MINUTE_US
 from funnelwatch.streams.ranking import row, worst_first
 from funnelwatch.streams.samples import KpiSeries
@@ -98,6 +98,7 @@ class Figures:
         self._changed: set[str] = set()
         self._unjudged: set[str] = set()
         self._evidence: dict[Key, dict[str, float]] = {}
+        self._details: dict[Key, dict[str, Evidence]] = {}
         self._severities: dict[Key, str] = {}
         self._moved: set[Key] = set()
         self._renewed: set[str] = set()
@@ -125,8 +126,16 @@ class Figures:
         """Whom the detectors look at: the listed reps under the cap."""
         return [subject for (level, subject), is_own in self._listed(now).items() if level == "rep" and is_own]
 
-    def judged(self, evidence: Mapping[Key, dict[str, float]], severities: Mapping[Key, str]) -> None:
-        """What the detectors see now, and the worst severity that fires for each subject."""
+    def judged(
+        self,
+        evidence: Mapping[Key, dict[str, float]],
+        severities: Mapping[Key, str],
+        details: Mapping[Key, dict[str, Evidence]],
+    ) -> None:
+        """What the detectors see now, the worst severity that fires for each subject, and what that is made of."""
+        for key in details.keys() | self._details.keys():
+            if (entry := self._entries.get(key)) and details.get(key) != self._details.get(key):
+                self._series.put_details(entry.document, details.get(key, {}))
         for key in evidence.keys() | self._evidence.keys():
             if (entry := self._entries.get(key)) and evidence.get(key) != self._evidence.get(key):
                 self._series.put_evidence(entry.document, evidence.get(key, {}))
@@ -135,6 +144,7 @@ class Figures:
             key for key in severities.keys() | self._severities if severities.get(key) != self._severities.get(key)
         )
         self._evidence = dict(evidence)
+        self._details = dict(details)
         self._severities = dict(severities)
 
     async def refresh(self, now: int) -> Changes:
@@ -214,6 +224,7 @@ class Figures:
             if key != ORGANISATION:
                 self._series.put(entry.document)
                 self._series.put_evidence(entry.document, self._evidence.get(key, {}))
+                self._series.put_details(entry.document, self._details.get(key, {}))
             self._moved.add(key)
             if key[0] == "rep":
                 self._changed.discard(key[1])

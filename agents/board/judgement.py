@@ -10,7 +10,7 @@ from funnelwatch.schemas.document import Alert, Document, Evidence
 from funnelwatch.schemas.settings import Settings
 from funnelwatch.streams.calendar import Calendar
 from funnelwatch.streams.detectors import Alerts, Detectors
-from funnelwatch.streams.detectors.alerts import Subject
+from funnelwatch.streams.detectors.alerts import RESOLVED_BELOW, Subject
 from funnelwatch.streams.ranking import worst_severity
 from funnelwatch.streams.table import Table
 
@@ -21,7 +21,7 @@ class Judgement:
     def __init__(self, settings: Settings, table: Table, figures: Figures) -> None:
         self._table = table
         self._figures = figures
-        self._base = f"http://{settings.board.host}:{settings.board.port}"
+        self._base = settings.board.url
         self._detectors = Detectors(settings, table, self._document)
         self._alerts = Alerts(Calendar(settings.calendar), self._describe)
 
@@ -42,7 +42,7 @@ class Judgement:
         for alert in self._alerts.active:
             firing.setdefault((alert.level, alert.subject), []).append(alert)
         severities = {key: worst for key, alerts in firing.items() if (worst := worst_severity(alerts))}
-        self._figures.judged(strongest(evidence), severities)
+        self._figures.judged(strongest(evidence), severities, details(evidence))
         return changes
 
     def _document(self, rep: str, now: int) -> Document:
@@ -67,3 +67,14 @@ def strongest(evidence: Iterable[Evidence]) -> dict[Key, dict[str, float]]:
         own = best.setdefault((found.level, found.subject), {})
         own[found.detector] = max(found.evidence, own.get(found.detector, 0.0))
     return best
+
+
+def details(evidence: Iterable[Evidence]) -> dict[Key, dict[str, Evidence]]:
+    """What the strongest evidence of each detector is made of, where it is enough to keep an alert alive."""
+    found: dict[Key, dict[str, Evidence]] = {}
+    for one in evidence:
+        if one.evidence >= RESOLVED_BELOW:
+            own = found.setdefault((one.level, one.subject), {})
+            if one.detector not in own or one.evidence > own[one.detector].evidence:
+                own[one.detector] = one
+    return found

@@ -171,7 +171,7 @@ class Worker:
         for kind in Kind:
             self._add_agent(f"fold-{kind.value}", topics.input_topic(settings, kind), self._folder(kind))
         self._add_agent("fold-links", topics.links_topic(settings), self.agents.fold_links)
-        self.metrics.watch_lag(self.lags)
+        self.metrics.watch_positions(self.positions)
         self.app.note_rebalance = self.metrics.rebalanced
         self.metrics.watch_repairs(lambda: sum(table.repaired_records for table in self.tables.values()))
 
@@ -202,14 +202,6 @@ class Worker:
                 await asyncio.sleep(0)  # others have to get their turn in a long catch-up
 
         app.agent(channel, name=name)(agent)
-
-    def lags(self) -> dict[tuple[str, int], int]:
-        """Records behind the end, for every partition of a source topic that is ours."""
-        return {
-            place: max(0, position.end - position.folded)
-            for place, position in self.positions().items()
-            if position.end is not None
-        }
 
     def positions(self) -> dict[tuple[str, int], Position]:
         """Where every partition of a source topic that is ours stands."""

@@ -42,6 +42,7 @@ class Record(Protocol):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
+    timestamp: int | float
 
 
 class Item(msgspec.Struct, gc=False):

@@ -25,7 +25,7 @@ from funnelwatch.agents.engine.chunk_fold import (
 )
 from funnelwatch.agents.engine.entity_table import EntityTable
 from funnelwatch.agents.engine.judging import Judge
-from funnelwatch.agents.engine.metrics import Metrics
+from funnelwatch.agents.engine.metrics import LATE_US, Metrics
 from funnelwatch.agents.engine.outbox import Outbox
 from funnelwatch.agents.engine.progress import Progress
 from funnelwatch.agents.engine.shards import Shards
@@ -91,6 +91,7 @@ class FoldAgents:
         groups, refused = read_events(kind, records, self._judge.limits(now))
         tally = Tally(refused=refused)
         topic = records[-1].topic
+        self._metrics.count_late(topic, _late(groups, records[-1]))
         strays = await self._fold(kind, groups, tally, records[-1])
         if strays:
             await self._outbox.forward(topic, strays)
@@ -142,6 +143,7 @@ class FoldAgents:
             if change.after is not None:
                 shard.cells.add(change.before, change.after)
                 shard.cells.see(change.newest)
+        self._metrics.folded(last.topic, partition, came_us(last))
         # Nothing above this line awaits: nobody sees half of a chunk.
         await table.send(partition, writes)
         await self._outbox.send_links(link for change in changes.values() for link in change.links)
@@ -164,6 +166,18 @@ class FoldAgents:
 
 def _seen_before(table: EntityTable, partition: int) -> Callable[[Record], bool]:
     return lambda record: table.may_be_redelivered(partition, record.topic, record.offset)
+
+
+def came_us(record: Record) -> int:
+    """When a record came into Kafka (µs): aiokafka says it in milliseconds, Faust's own delivery in seconds."""
+    stamp = record.timestamp
+    return round(stamp * 1_000_000) if isinstance(stamp, float) else stamp * 1_000
+
+
+def _late(groups: Groups, last: Record) -> int:
+    """How many events of a chunk happened long before its last record came."""
+    punctual_us = came_us(last) - LATE_US
+    return sum((item.content.at or 0) < punctual_us for items in groups.values() for item in items)
 
 
 def _reasons(refused: Sequence[RefusedItem]) -> list[str]:

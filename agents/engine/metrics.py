@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -10,30 +10,78 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from funnelwatch import __version__
+from funnelwatch.agents.clock import now_us
+from funnelwatch.agents.engine.progress import Place, Position
 
 AGE_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86400)
 CHUNK_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 RECOVERY_BUCKETS: Final = (0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
-Lags = Callable[[], dict[tuple[str, int], int]]
+LATE_US: Final = 600_000_000
+"""An event that came to Kafka so long after it happened is counted as late."""
+
+Positions = Callable[[], Mapping[Place, Position]]
 
 
-class _LagCollector:
-    """Asks for the lag when it is scraped."""
+class _PositionCollector:
+    """Asks where the partitions stand when it is scraped: nothing is measured per event, little per chunk."""
 
-    def __init__(self, lags: Lags) -> None:
-        self._lags = lags
+    def __init__(self, positions: Positions) -> None:
+        self._positions = positions
+        self._started = now_us()
+        self._stood: dict[Place, tuple[int, int]] = {}
+        self.folded_us: dict[Place, int] = {}
+        """When the newest record that was folded came into its partition."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        family = GaugeMetricFamily(
+        labels = ("topic", "partition")
+        records = GaugeMetricFamily(
             "funnelwatch_consumer_lag_records",
             "Records between the committed offset and the end of the partition. Rising: add workers.",
-            labels=("topic", "partition"),
+            labels=labels,
         )
-        for (topic, partition), lag in sorted(self._lags().items()):
-            family.add_metric((topic, str(partition)), lag)
-        yield family
+        seconds = GaugeMetricFamily(
+            "funnelwatch_consumer_lag_seconds", "Age of the newest record folded, 0 when nothing waits.", labels=labels
+        )
+        commits = GaugeMetricFamily(
+            "funnelwatch_commit_age_seconds",
+            "How long the committed offset stood still while records wait.",
+            labels=labels,
+        )
+        now = now_us()
+        positions = {at: position for at, position in self._positions().items() if position.end is not None}
+        for at in sorted(positions):
+            end, folded, _ = positions[at]
+            lag = max(0, (end or 0) - folded)
+            place = (at[0], str(at[1]))
+            records.add_metric(place, lag)
+            seconds.add_metric(place, self._age(self.folded_us.get(at, self._started), now) if lag else 0)
+            commits.add_metric(place, self._age(self._since(at, folded, lag, now), now))
+        self._stood = {at: stood for at, stood in self._stood.items() if at in positions}
+        yield from (records, seconds, commits)
+
+    def _since(self, at: Place, folded: int, lag: int, now: int) -> int:
+        """Since when the offset has been where it is; only while something waits does that mean anything."""
+        stood = self._stood.get(at)
+        if stood is None or stood[0] != folded or not lag:
+            stood = self._stood[at] = (folded, now)
+        return stood[1]
+
+    @staticmethod
+    def _age(since: int, now: int) -> float:
+        return max(0, now - since) / 1_000_000
+
+
+class _MomentCollector:
+    """The clock, and whether Redis answers, at the moment of the scrape."""
+
+    def __init__(self, redis_up: Callable[[], bool]) -> None:
+        self._redis_up = redis_up
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        yield GaugeMetricFamily("funnelwatch_redis_up", "1 while Redis answers.", value=int(self._redis_up()))
+        yield GaugeMetricFamily("funnelwatch_time_seconds", "The clock of the process.", value=now_us() / 1_000_000)
 
 
 class _RepairCollector:
@@ -76,6 +124,12 @@ class Metrics:
             ("topic",),
             registry=self.registry,
         )
+        self._late = Counter(
+            "funnelwatch_late_events",
+            "Events that came to Kafka more than 10 minutes after they happened.",
+            ("topic",),
+            registry=self.registry,
+        )
         self._age = Histogram(
             "funnelwatch_event_age_seconds",
             "Newest event of a publication: from its time until its figure was visible.",
@@ -100,10 +154,25 @@ class Metrics:
         build = Gauge("funnelwatch_build_info", "Always 1.", ("version", "process"), registry=self.registry)
         build.labels(__version__, "worker").set(1)
         self._newest_visible = 0
+        self._positions: _PositionCollector | None = None
 
-    def watch_lag(self, lags: Lags) -> None:
-        """Expose what ``lags`` says at every scrape."""
-        self.registry.register(_LagCollector(lags))
+    def watch_positions(self, positions: Positions) -> None:
+        """Expose lag and commit age of what ``positions`` says at every scrape."""
+        self._positions = _PositionCollector(positions)
+        self.registry.register(self._positions)
+
+    def watch_moment(self, redis_up: Callable[[], bool]) -> None:
+        """Expose the clock, and whether Redis answers, at every scrape."""
+        self.registry.register(_MomentCollector(redis_up))
+
+    def folded(self, topic: str, partition: int, came_us: int) -> None:
+        """A chunk of a partition is folded whose last record came into Kafka at ``came_us``."""
+        if self._positions is not None:
+            self._positions.folded_us[topic, partition] = came_us
+
+    def count_late(self, topic: str, events: int) -> None:
+        """Count events that came more than `LATE_US` after they happened."""
+        self._late.labels(topic).inc(events)
 
     def watch_repairs(self, repaired: Callable[[], int]) -> None:
         """Expose what ``repaired`` says at every scrape."""

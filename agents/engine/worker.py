@@ -116,6 +116,7 @@ async def serve(settings: Settings, secrets: Secrets) -> int:
         sample=worker.progress.sample,
         current_us=worker.current_us,
     )
+    worker.metrics.watch_moment(lambda: publisher.is_connected)
     server = OperationsServer(
         settings.worker.host, settings.worker.port, worker.metrics, lambda: _unready(worker, publisher)
     )

@@ -75,7 +75,8 @@ def test_the_worker_exposes_what_the_catalogue_says():
     from funnelwatch.agents.engine.metrics import Metrics
 
     metrics = Metrics()
-    metrics.watch_lag(dict)
+    metrics.watch_positions(dict)
+    metrics.watch_moment(lambda: True)
     metrics.watch_repairs(lambda: 0)
     exposed = {
         f"{family.name}_total" if family.type == "counter" else family.name: family.type

@@ -17,6 +17,7 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp: int = 0
 
 
 def record_of(event: Event, offset: int = 0, partition: int = 0) -> Record:
