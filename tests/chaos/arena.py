@@ -10,7 +10,6 @@ import os
 import random
 import re
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,17 +20,21 @@ from urllib.parse import quote
 import msgspec
 import redis
 from chaos_worker import Changes, ChaosWorker
+from command_entry import OUTPUT
+from nursery import Child, nursery
 from support.compare import difference
 from support.deployment import Deployment
 from support.disorder import disordered
-from support.worker_process import differences, expected, published
+from support.worker_process import differences, expected
 
 from funnelwatch.agents import topics
 from funnelwatch.agents.board.shards import shard_key
+from funnelwatch.agents.connections import kafka_admin
 from funnelwatch.agents.embedded import EmbeddedKafka, EmbeddedRedis, free_ports
 from funnelwatch.agents.publisher import Publisher
 from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import BoardSettings, KafkaSettings, RedisSettings, Secrets, Settings, WorkerSettings
+from funnelwatch.streams.cells import Cell, CellValue, decode_cell, decode_value
 from funnelwatch.streams.simulator import Floor
 from funnelwatch.streams.simulator.demo import TEHRAN_CALENDAR, demo_settings
 
@@ -99,16 +102,21 @@ class Arena:
         )
         self.redis = EmbeddedRedis(folder / "redis", redis_port)
         self.client = redis.Redis(port=redis_port, socket_timeout=5)
-        self.board = Deployment(self.settings, folder / "board")
+        # Its configuration is checked, and a session as short as some rows want it is refused.
+        of_board = msgspec.structs.replace(self.settings, worker=WorkerSettings())
+        self.board = Board(of_board, folder / "board")
         self.workers = [ChaosWorker(self._of_worker(number, port), changes) for number, port in enumerate(worker_ports)]
         _, events = Floor.with_history(seed, UNTIL, self.settings, reps=size[0], days=size[1])
         self.events = disordered(events, seed, **(disorder or {}))
+        self.restart_seconds = RESTART_SECONDS
         self.patience = MUTATED_SECONDS if changes.mutations else EQUAL_SECONDS
         self.own_exits: list[int] = []
         self._wanted_up: set[ChaosWorker] = set()
         self._restart_at: dict[ChaosWorker, float] = {}
         self._feed: Feed | None = None
-        self._oracle: subprocess.Popen[bytes] | None = None
+        self._oracle: Child | None = None
+        self._cells: tuple[Any, Any] = (None, None)
+        self._decoded: dict[tuple[Kind, int, bytes], tuple[bytes, Cell, CellValue]] = {}
         self._kills: list[float] = []
         self.recoveries: list[float] = []
         self.standstills: list[float] = []
@@ -134,6 +142,8 @@ class Arena:
             self.board.__exit__(None, None, None)
         self.client.close()
         self.redis.kill()
+        with contextlib.suppress(Exception):  # the broker may be gone
+            asyncio.run(_delete_topics(self.settings))
 
     def say(self, what: str) -> None:
         logging.getLogger("chaos").info("%6.1f s  %s", time.monotonic() - self.began, what)
@@ -157,7 +167,7 @@ class Arena:
         if wipe:
             worker.wipe()
         if restart:
-            self._restart_at[worker] = time.monotonic() + self.random.uniform(*RESTART_SECONDS)
+            self._restart_at[worker] = time.monotonic() + self.random.uniform(*self.restart_seconds)
         else:
             self._wanted_up.discard(worker)
         self.say(f"kill -9 of worker {self.workers.index(worker)}{', disk wiped' if wipe else ''}")
@@ -167,6 +177,11 @@ class Arena:
         self._wanted_up.discard(worker)
         self._restart_at.pop(worker, None)
         return worker.stop()
+
+    def leave_for(self, worker: ChaosWorker, seconds: float) -> None:
+        """SIGTERM, and started again so much later, if it has left by then."""
+        worker.signal(signal.SIGTERM)
+        self._restart_at[worker] = time.monotonic() + seconds
 
     def come_back(self, worker: ChaosWorker, seconds: float = 0.0) -> None:
         """Have it started so much later, if it does not run."""
@@ -194,7 +209,7 @@ class Arena:
             due = self._restart_at.get(worker)
             if due is None:
                 self.own_exits.append(worker.returncode or 0)
-                self._restart_at[worker] = time.monotonic() + self.random.uniform(*RESTART_SECONDS)
+                self._restart_at[worker] = time.monotonic() + self.random.uniform(*self.restart_seconds)
                 self.say(f"worker {self.workers.index(worker)} left with {worker.returncode}")
             elif time.monotonic() >= due:
                 del self._restart_at[worker]
@@ -238,9 +253,9 @@ class Arena:
 
     # -- events
 
-    def feed(self, events: Sequence[Any], seconds: float) -> None:
-        """Publish, evenly over so many seconds, while the test goes on."""
-        self._feed = Feed(self.settings, events, seconds)
+    def feed(self, events: Sequence[Any], seconds: float, pieces: int | None = None) -> None:
+        """Publish, evenly over so many seconds, or in so many bursts, while the test goes on."""
+        self._feed = Feed(self.settings, events, seconds, -(-len(events) // pieces) if pieces else PUBLISH_EVENTS)
 
     @property
     def is_feeding(self) -> bool:
@@ -274,9 +289,9 @@ class Arena:
         """Begin to compute what the batch oracle says of all events, beside what goes on."""
         path = self.folder / "events.ndjson"
         path.write_bytes(b"".join(event.value + b"\n" for event in self.events))
-        command = self.board.command("report", str(path), "--clock", CLOCK, "--config", str(self.board.config))
-        with (self.folder / "truth.json").open("wb") as output, (self.folder / "oracle.log").open("wb") as log:
-            self._oracle = subprocess.Popen(["nice", *command], stdout=output, stderr=log)
+        output = f"{OUTPUT}{self.folder / 'truth.json'}"
+        command = [output, "report", str(path), "--clock", CLOCK, "--config", str(self.board.config)]
+        self._oracle = nursery().start("command_entry", command, self.folder / "oracle.log")
 
     def truth(self) -> dict[str, Any]:
         """What it says."""
@@ -291,11 +306,31 @@ class Arena:
 
     def cells(self) -> Any:
         """What the pure path makes of all events."""
-        return expected(self.settings, [(event.kind, event.value) for event in self.events])
+        if self._cells[0] is not self.events:
+            self._cells = (self.events, expected(self.settings, [(event.kind, event.value) for event in self.events]))
+        return self._cells[1]
+
+    def published(self) -> Any:
+        """What Redis holds. What it held when it was last asked is not decoded again."""
+        found: dict[Any, Any] = {}
+        for kind, partition in SHARDS:
+            fields = self.client.hgetall(shard_key(self.settings.redis.prefix, kind, partition, "cells"))
+            if fields:
+                found[kind, partition] = dict(
+                    self._decode((kind, partition, field), value) for field, value in fields.items()
+                )
+        return found
+
+    def _decode(self, place: tuple[Kind, int, bytes], value: bytes) -> tuple[Cell, CellValue]:
+        known = self._decoded.get(place)
+        if known is None or known[0] != value:
+            cell = decode_cell(place[2])
+            known = self._decoded[place] = (value, cell, decode_value(cell, value))
+        return known[1:]
 
     def wrong_cells(self, wanted: Any) -> list[str]:
         try:
-            return differences(wanted, published(self.settings, self.client))
+            return differences(wanted, self.published())
         except redis.RedisError as error:
             return [f"Redis: {error!r}"]
 
@@ -321,8 +356,10 @@ class Arena:
     def verify(self) -> str:
         """Redis equals the pure path, and every document of the board the oracle's. Raises `Broken`."""
         self.fed()
+        self.say("fed")
         wanted, truth = self.cells(), self.truth()
         self.await_cells(wanted)
+        self.say("cells equal")
         why: list[str] = ["never asked"]
 
         def is_equal() -> bool:
@@ -334,6 +371,7 @@ class Arena:
             self.until(is_equal, self.patience, "documents equal the oracle's")
         except Broken as broken:
             raise Broken(f"{broken}: {why[0]}") from None
+        self.say("documents equal")
         documents = 1 + len(truth["reps"]) + len(truth["teams"])
         return f"{sum(map(len, wanted.values())):,} cells and {documents} documents equal"
 
@@ -341,22 +379,35 @@ class Arena:
         """All stop in order, disks are wiped, Redis is flushed: one worker has to know everything, reading no event."""
         wanted = self.cells()
         for worker in self.workers:
-            if worker in self._wanted_up:
-                self.leave(worker)
+            if worker.is_alive():
+                worker.signal(signal.SIGTERM)
+        for worker in self.workers:
+            self.leave(worker)
             worker.wipe()
         self.client.flushall()
+        self.say("all stopped")
         first = self.workers[0]
         self.start(first, board=False)
         self.await_cells(wanted)
+        self.say("equal from the changelog alone")
         if first.counters()["applied"]:
             raise Broken(f"the changelog lacked {first.counters()['applied']} events whose offsets are committed")
+
+
+class Board(Deployment):
+    """The board's process comes from the nursery."""
+
+    def start(self, name: str) -> None:
+        self.processes[name] = nursery().start(
+            "command_entry", [name, "--config", str(self.config)], self.folder / f"{name}.log"
+        )
 
 
 class Feed:
     """Publishes in a thread of its own."""
 
-    def __init__(self, settings: Settings, events: Sequence[Any], seconds: float) -> None:
-        self._settings, self._events, self._seconds = settings, events, seconds
+    def __init__(self, settings: Settings, events: Sequence[Any], seconds: float, size: int) -> None:
+        self._settings, self._events, self._seconds, self._size = settings, events, seconds, size
         self._stop = False
         self.failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -378,11 +429,18 @@ class Feed:
 
     async def _publish(self) -> None:
         began = time.monotonic()
-        for i in range(0, len(self._events), PUBLISH_EVENTS):
-            async with Publisher(self._settings, Secrets()) as publisher:
-                for event in self._events[i : i + PUBLISH_EVENTS]:
+        async with Publisher(self._settings, Secrets()) as publisher:
+            for i in range(0, len(self._events), self._size):
+                for event in self._events[i : i + self._size]:
                     await publisher.add(topics.input_topic(self._settings, event.kind), event.subject, event.value)
-            if self._stop:
-                return
-            ahead = began + self._seconds * (i + PUBLISH_EVENTS) / len(self._events) - time.monotonic()
-            await asyncio.sleep(max(0.0, ahead))
+                await publisher.flush()
+                if self._stop:
+                    return
+                ahead = began + self._seconds * (i + self._size) / len(self._events) - time.monotonic()
+                await asyncio.sleep(max(0.0, ahead))
+
+
+async def _delete_topics(settings: Settings) -> None:
+    """A broker with the topics of hundreds of seeds is slow."""
+    async with kafka_admin(settings, Secrets()) as admin:
+        await admin.delete_topics([topic.name for topic in topics.wanted(settings)])

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import msgspec
+from nursery import Child, nursery
 from prometheus_client.parser import text_string_to_metric_families
 from support.worker_process import WorkerProcess
 
 from funnelwatch.schemas.settings import Settings
 
-ENTRY = Path(__file__).with_name("worker_entry.py")
+SLOW_SECONDS = 8.0
+"""Who has not left by then says in its log what it is waiting for."""
+LEAVE_SECONDS = 25.0
+"""A worker gives itself 20."""
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -37,16 +39,28 @@ class ChaosWorker(WorkerProcess):
     def __init__(self, settings: Settings, changes: Changes) -> None:
         super().__init__(settings)
         self.changes = changes
+        self._process: Child | None = None
 
     def start(self) -> ChaosWorker:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         packed = base64.b64encode(msgspec.msgpack.encode(self.settings)).decode()
         changes = json.dumps(msgspec.to_builtins(self.changes))
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, ENTRY, packed, changes], stdout=log, stderr=log, env=dict(os.environ)
-            )
+        self._process = nursery().start("worker_entry", [packed, changes], self.log)
         return self
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(SLOW_SECONDS)
+        self._process.send_signal(signal.SIGUSR2)
+        try:
+            return self._process.wait(LEAVE_SECONDS - SLOW_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise AssertionError(f"a worker did not leave within {LEAVE_SECONDS:.0f} s, see {self.log}") from None
 
     def wipe(self) -> None:
         shutil.rmtree(self.settings.worker.data_dir, ignore_errors=True)
