@@ -32,6 +32,7 @@ from funnelwatch.schemas.settings import FOLD_VERSION, Secrets, Settings
 
 ONCE: Final = Retry(NoBackoff(), 0)
 STOP_SECONDS_MAX: Final = 20.0
+CANCEL_SECONDS: Final = 0.5
 _LOCK_NAME: Final = "worker.lock"
 _LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _QUIET: Final = ("aiokafka", "faust", "mode", "rocksdict", "kafka")
@@ -142,9 +143,7 @@ async def _start(worker: Worker, stop: asyncio.Event) -> None:
     await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     if not starting.done():
-        starting.cancel()
-        with suppress(asyncio.CancelledError):
-            await starting
+        await ended(starting)
         return
     try:
         starting.result()
@@ -154,18 +153,25 @@ async def _start(worker: Worker, stop: asyncio.Event) -> None:
 
 async def _stop(worker: Worker, forgetting: Task, publishing: Task, publisher: Publisher) -> None:
     worker.app.is_stopping = True
-    forgetting.cancel()
-    await asyncio.gather(forgetting, return_exceptions=True)
+    await ended(forgetting)
     # Not wait_for: it waits for what it cancels, and Faust's services may swallow that.
     done, _ = await asyncio.wait({asyncio.create_task(worker.app.stop())}, timeout=STOP_SECONDS_MAX)
     if not done:
         worker.app.die(
             TimeoutError(f"not stopped within {STOP_SECONDS_MAX:g} s"), "what was not committed is read again"
         )
-    publishing.cancel()
-    await asyncio.gather(publishing, return_exceptions=True)
+    await ended(publishing)
     with suppress(redis.RedisError, OSError):
         await publisher.publish()
+
+
+async def ended(task: Task) -> None:
+    """Cancel a task until it has ended: what it was awaiting may swallow a cancellation (a client that connects)."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_SECONDS)
+    if not task.cancelled():
+        task.exception()  # whoever stops does not care any more
 
 
 def _unready(worker: Worker, publisher: Publisher) -> str:
