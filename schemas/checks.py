@@ -14,7 +14,14 @@ from funnelwatch.schemas import fields
 from funnelwatch.schemas.currencies import CURRENCIES
 from funnelwatch.schemas.problems import Problems, nearest
 from funnelwatch.schemas.reasons import RefusedError
-from funnelwatch.schemas.settings import CalendarSettings, PipelineSettings, Rate, RepOverride, Settings
+from funnelwatch.schemas.settings import (
+    CalendarSettings,
+    GatewaySettings,
+    PipelineSettings,
+    Rate,
+    RepOverride,
+    Settings,
+)
 
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 SYSTEMS: Final = ("gregorian", "jalali")
@@ -62,6 +69,10 @@ def check(settings: Settings, problems: Problems, countries: Mapping[str, Collec
     _rates(settings, problems)
     _kafka(settings, problems)
     _processes(settings, problems)
+    if settings.sources or settings.gateway != GatewaySettings():
+        from funnelwatch.schemas.sources import checks as sources  # noqa: PLC0415  (all translators: not for everybody)
+
+        sources.check(settings, problems)
 
 
 def _organisation(settings: Settings, problems: Problems) -> None:

@@ -4,7 +4,8 @@
 ``FUNNELWATCH_RETENTION_DAYS=400``, ``FUNNELWATCH_KAFKA__BOOTSTRAP=a:9092,b:9092``,
 ``FUNNELWATCH_CALENDAR__HOLIDAYS__COUNTRY=IR``. A text is taken as it is, a list of texts is separated by commas, all
 else is written as in TOML. Passwords are only taken from ``FUNNELWATCH_KAFKA_PASSWORD`` and
-``FUNNELWATCH_REDIS_PASSWORD``. No message ever shows the value of a variable.
+``FUNNELWATCH_REDIS_PASSWORD``; ``FUNNELWATCH_SECRET_…`` are the secrets of sources, which the gateway reads. No message
+ever shows the value of a variable.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import msgspec
 
 from funnelwatch.schemas import alerting_checks, checks
 from funnelwatch.schemas.problems import ConfigurationError, Problem, Problems, nearest
-from funnelwatch.schemas.settings import Secrets, Settings
+from funnelwatch.schemas.settings import SECRET_PREFIX, Secrets, Settings
 
 PREFIX: Final = "FUNNELWATCH_"
 SECRETS: Final = {"FUNNELWATCH_KAFKA_PASSWORD": "kafka_password", "FUNNELWATCH_REDIS_PASSWORD": "redis_password"}
@@ -80,7 +81,7 @@ def _override(values: dict[str, Any], environment: Mapping[str, str], problems: 
     names = {_variable(path): path for path in known}
     overridden: dict[str, str] = {}
     for name in sorted(name for name in environment if name.startswith(PREFIX)):
-        if name in SECRETS or name in OTHER_VARIABLES:
+        if name in SECRETS or name in OTHER_VARIABLES or name.startswith(SECRET_PREFIX):
             continue
         path = names.get(name)
         if path is None:

@@ -15,6 +15,9 @@ from funnelwatch.schemas.alerting import AlertingSettings, DigestSettings, MailS
 MONEY_UNITS = 10_000
 """Amounts are integers in this fraction of the major unit: 4 fractional digits."""
 
+SECRET_PREFIX = "FUNNELWATCH_SECRET_"  # noqa: S105  (where a source's secret is, not what it is)
+"""Begins the environment variables that hold the secrets of sources."""
+
 FOLD_VERSION = 1
 """Raised when the stored form, or the meaning, of an entity's row changes."""
 
@@ -142,6 +145,64 @@ class BoardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
 
 
+class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The process that webhooks are pointed at.
+
+    ``public_url`` is how vendors reach it: some sign the address. ``people`` is the file of the table of people; with
+    none, whoever a vendor names is a rep under the vendor's id. ``data_dir`` holds what Kafka has not got yet.
+    ``connections_per_address_max`` of 0 is no limit: behind a proxy all have the same address.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8082
+    public_url: str = ""
+    people: str = ""
+    data_dir: str = "funnelwatch-gateway"
+    body_bytes_max: int = 1_048_576
+    header_seconds: float = 10.0
+    body_seconds: float = 15.0
+    connections_max: int = 2_000
+    connections_per_address_max: int = 0
+    kafka_seconds: float = 2.0
+    spool_bytes_max: int = 1_073_741_824
+    unknown_events_max: int = 1_000_000
+
+
+class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One system that sends to the gateway, or that it polls. All but the last six are `SourceOptions`, see there.
+
+    The secret is in the environment (``secret_env``, by default ``FUNNELWATCH_SECRET_`` and the name in capitals) or in
+    ``secret_file``; several lines are several secrets, each as good, so that one can be replaced without a gap.
+    ``mapping_file`` is a mapping's TOML, or the name of one that ships. ``silent_hours`` of working time without a
+    delivery are an alert; 0 is never.
+    """
+
+    name: str
+    system: str
+    zone: str = ""
+    prefix: str = ""
+    currency: str = ""
+    stages: dict[str, str] = {}
+    won: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    lead_states: dict[str, str] = {}
+    outcomes: dict[str, str] = {}
+    fields: dict[str, str] = {}
+    options: dict[str, str | int | float | bool | tuple[str, ...]] = {}
+    mapping_file: str = ""
+    secret_env: str = ""
+    secret_file: str = ""
+    requests_per_second_max: float = 5_000.0
+    requests_at_once_max: int = 500
+    silent_hours: float = 8.0
+
+    @property
+    def secret_variable(self) -> str:
+        """The environment variable that holds the secret."""
+        plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in self.name)
+        return self.secret_env or f"{SECRET_PREFIX}{plain.upper()}"
+
+
 class Secrets(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """Passwords, from the environment only. The repr shows nothing."""
 
@@ -170,6 +231,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     redis: RedisSettings = RedisSettings()
     worker: WorkerSettings = WorkerSettings()
     board: BoardSettings = BoardSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    sources: tuple[SourceSettings, ...] = ()
     alerting: AlertingSettings = AlertingSettings()
     mail: MailSettings = MailSettings()
     digest: DigestSettings = DigestSettings()

@@ -144,6 +144,65 @@ metric_windows = ["today", "7d", "30d", "mtd"]
 reps_max = 20000
 
 
+# The gateway: what webhooks of CRMs and telephone systems are pointed at, and what polls those that have none.
+[gateway]
+host = "127.0.0.1"
+port = 8082
+# How vendors reach it, through whatever proxy: "https://hooks.firm.example". Some sign the address.
+public_url = ""
+# File of the table that makes users of other systems reps; without one, a rep is whom the vendor names.
+people = ""
+# Where events are kept while Kafka is away or their person is unknown. Each gateway needs one of its own.
+data_dir = "funnelwatch-gateway"
+# A larger delivery is refused, also if it is larger only when unpacked.
+body_bytes_max = 1048576
+# A caller that takes longer to send its headers, or its body, is cut off.
+header_seconds = 10.0
+body_seconds = 15.0
+# Connections at the same time, in all and of one address (0: no limit; behind a proxy all have the same address).
+connections_max = 2000
+connections_per_address_max = 0
+# Events that Kafka has not acknowledged after this time are written to disk, and the caller is answered.
+kafka_seconds = 2.0
+# What is kept at most; when it is full, callers are told to try again later.
+spool_bytes_max = 1073741824
+unknown_events_max = 1000000
+
+
+# ---- Sources: one table each; `funnelwatch sources list` shows the systems there are, docs/sources/ tells of each. ----
+# Its address is /hooks/NAME. Its secret is in the environment (FUNNELWATCH_SECRET_NAME) or in a file, never here.
+#[[sources]]
+#name = "hubspot"
+#system = "cloudevents"
+# IANA zone of times without an offset; empty: the organisation's.
+#zone = "Europe/Berlin"
+# In front of every id; empty: the system's name.
+#prefix = "crm"
+# Of amounts that name none; empty: the organisation's.
+#currency = "EUR"
+# The vendor's stages as the pipelines above name them, and those that close a deal.
+#stages = { appointmentscheduled = "Qualification" }
+#won = ["closedwon"]
+#lost = ["closedlost"]
+# The vendor's lead statuses: new, qualified, accepted, converted, disqualified.
+#lead_states = { marketingqualifiedlead = "qualified" }
+# The vendor's call results: connected, voicemail, voicemail_drop, no_answer, busy, failed.
+#outcomes = { "Left voicemail" = "voicemail" }
+# The vendor's fields for members of ours.
+#fields = { lost_reason = "closed_lost_reason" }
+# The system's own options; its page lists them.
+#options = {}
+# A mapping, for systems whose field names you choose.
+#mapping_file = ""
+# Where the secret is, if not in FUNNELWATCH_SECRET_HUBSPOT.
+#secret_env = ""
+#secret_file = ""
+#requests_per_second_max = 5000.0
+#requests_at_once_max = 500
+# Working hours without a delivery after which it counts as silent; 0: never.
+#silent_hours = 8.0
+
+
 # ---- Alerts. `funnelwatch rules` writes the rules, `funnelwatch alertmanager` the routing that follow from this. ----
 [alerting]
 # How often Prometheus reads the board and evaluates the rules. From an event to a page: under 12 s with these, under

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -248,10 +248,10 @@ class Proof(Protocol):
 
     @property
     def window_us(self) -> int | None:
-        """How long a signature holds, if its time is signed; None if it holds for ever.
+        """How long a signature holds, in µs, if its time is signed; None if it holds for ever.
 
-        Within it the same signed request is refused as a replay. Without it the same request again is answered as
-        before and has no effect.
+        A proof that covers a time is `Dated` as well. The same request with any other proof is taken again: it makes
+        the same events, which are repeats.
         """
 
     def verify(self, delivery: Delivery, secret: str, options: SourceOptions, now_us: int) -> None:
@@ -272,6 +272,17 @@ class Proof(Protocol):
 
         Raises:
             ForgedError: It is a handshake, and not believed.
+        """
+
+
+@runtime_checkable
+class Dated(Protocol):
+    """A proof that covers something no two requests share: their time, a nonce. Then a replay can be told."""
+
+    def moment(self, delivery: Delivery) -> str | None:
+        """The signed time or nonce of a delivery that was believed; None if this one has none.
+
+        The same moment with the same body is a replay. It is asked for after ``verify`` and raises nothing.
         """
 
 

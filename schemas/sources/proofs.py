@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from funnelwatch.schemas.reasons import RefusedError
 from funnelwatch.schemas.sources import reading
-from funnelwatch.schemas.sources.contract import WINDOW_US, Delivery, ForgedError, Forgery, Reply, SourceOptions
+from funnelwatch.schemas.sources.contract import WINDOW_US, Dated, Delivery, ForgedError, Forgery, Reply, SourceOptions
 
 PROOF_CHARS_MAX: Final = 8_192
 """A signature, token or JWT in a header is not longer."""
@@ -193,6 +193,10 @@ class TimedSignature(_NoHandshake):
         demand(self._given(delivery), self._sign(secret, self._message(text, delivery)))
         demand_now(signed_us, now_us, self._width)
 
+    def moment(self, delivery: Delivery) -> str | None:
+        """The signed time, as it was written."""
+        return self._time(delivery)
+
 
 class AnyOf(_NoHandshake):
     """Several proofs, for systems that changed theirs: the first whose text is there decides."""
@@ -213,3 +217,8 @@ class AnyOf(_NoHandshake):
             else:
                 return
         raise ForgedError(Forgery.MISSING_PROOF)
+
+    def moment(self, delivery: Delivery) -> str | None:
+        """That of the first proof that has one."""
+        moments = (proof.moment(delivery) for proof in self._proofs if isinstance(proof, Dated))
+        return next((moment for moment in moments if moment), None)

@@ -26,7 +26,7 @@ TIME_CHARS_MAX: Final = 64
 
 _SECOND_US: Final = 1_000_000
 _MS_US: Final = 1_000
-_PLAIN_BELOW: Final = 1e40
+_PLAIN_DIGITS_MAX: Final = 40
 _MONEY: Final = Money()
 _DIGITS: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _ISO: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -125,7 +125,8 @@ def text_of(value: object) -> str:
     if isinstance(value, int):
         return fields.identifier(value, "a number")
     if isinstance(value, Decimal | float):
-        return f"{value:f}" if abs(float(value)) < _PLAIN_BELOW else str(value)
+        exact = Decimal(value)
+        return f"{exact:f}" if exact.is_finite() and abs(exact.adjusted()) < _PLAIN_DIGITS_MAX else str(value)
     return ""
 
 
