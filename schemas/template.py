@@ -169,7 +169,7 @@ spool_bytes_max = 1073741824
 unknown_events_max = 1000000
 
 
-# ---- Sources: one table each; `funnelwatch sources list` shows the systems there are, docs/sources/ tells of each. ----
+# ---- Sources: one table each; `funnelwatch sources list` shows the systems there are, docs/sources/ tells of each. --
 # Its address is /hooks/NAME. Its secret is in the environment (FUNNELWATCH_SECRET_NAME) or in a file, never here.
 #[[sources]]
 #name = "hubspot"
