@@ -121,10 +121,14 @@ class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FileRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One kind of file. ``times`` are tried all; a text that two of them read differently is refused."""
+    """One kind of file. ``times`` are tried all; a text that two of them read differently is refused.
+
+    Of a webhook it is one kind of record, and ``each`` the JSONPath of the records in a delivery.
+    """
 
     name: str
     events: tuple[EventRule, ...]
+    each: str = ""
     times: tuple[str, ...] = ()
     delimiter: str = ","
     encoding: str = "utf-8-sig"

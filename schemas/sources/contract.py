@@ -279,7 +279,7 @@ class Proof(Protocol):
 class Dated(Protocol):
     """A proof that covers something no two requests share: their time, a nonce. Then a replay can be told."""
 
-    def moment(self, delivery: Delivery) -> str | None:
+    def moment(self, delivery: Delivery, options: SourceOptions) -> str | None:
         """The signed time or nonce of a delivery that was believed; None if this one has none.
 
         The same moment with the same body is a replay. It is asked for after ``verify`` and raises nothing.

@@ -193,7 +193,7 @@ class TimedSignature(_NoHandshake):
         demand(self._given(delivery), self._sign(secret, self._message(text, delivery)))
         demand_now(signed_us, now_us, self._width)
 
-    def moment(self, delivery: Delivery) -> str | None:
+    def moment(self, delivery: Delivery, _options: SourceOptions, /) -> str | None:
         """The signed time, as it was written."""
         return self._time(delivery)
 
@@ -218,7 +218,7 @@ class AnyOf(_NoHandshake):
                 return
         raise ForgedError(Forgery.MISSING_PROOF)
 
-    def moment(self, delivery: Delivery) -> str | None:
+    def moment(self, delivery: Delivery, options: SourceOptions, /) -> str | None:
         """That of the first proof that has one."""
-        moments = (proof.moment(delivery) for proof in self._proofs if isinstance(proof, Dated))
+        moments = (proof.moment(delivery, options) for proof in self._proofs if isinstance(proof, Dated))
         return next((moment for moment in moments if moment), None)

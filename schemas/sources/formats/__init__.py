@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from funnelwatch.schemas.sources.contract import System
-from funnelwatch.schemas.sources.formats import cloudevents
+from funnelwatch.schemas.sources.formats import cloudevents, webhook
 
-SYSTEMS: Final[tuple[System, ...]] = (cloudevents.SYSTEM,)
+SYSTEMS: Final[tuple[System, ...]] = (cloudevents.SYSTEM, webhook.SYSTEM)
