@@ -14,6 +14,7 @@ import click
 from funnelwatch import __version__
 from funnelwatch.agents.command_line import FAILURE, INTERRUPTED, OK, USAGE, configured
 from funnelwatch.agents.demo.command import demo
+from funnelwatch.agents.deploy.commands import rules
 from funnelwatch.agents.dlq.commands import dlq
 from funnelwatch.agents.errors import OperationError
 
@@ -45,6 +46,7 @@ def funnelwatch() -> None:
       funnelwatch check                is everything there?
       funnelwatch worker               fold events (as many as you have partitions)
       funnelwatch board                serve figures, pages and metrics
+      funnelwatch rules                write alert rules and runbooks for Prometheus
     """
 
 
@@ -288,6 +290,7 @@ def import_(
 
 funnelwatch.add_command(demo)
 funnelwatch.add_command(dlq)
+funnelwatch.add_command(rules)
 
 
 def main(arguments: list[str] | None = None) -> None:

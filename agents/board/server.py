@@ -15,6 +15,7 @@ from funnelwatch.agents.board.figures import ORGANISATION, Key
 from funnelwatch.agents.board.hub import Full, encode_event
 from funnelwatch.agents.board.openapi import API, JSON, PROBLEM, document
 from funnelwatch.schemas.board import Problem
+from funnelwatch.streams.alerting.files import runbooks
 from funnelwatch.streams.exposition import CLASSIC_TYPE, OPENMETRICS_TYPE, prefers_openmetrics
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -154,6 +155,15 @@ async def metrics(request: web.Request) -> web.Response:
     )
 
 
+async def runbook(request: web.Request) -> web.Response:
+    """What an alert means and what to do about it, as Markdown; also while the figures are not whole."""
+    name = request.match_info["name"]
+    text = runbooks().get(name)
+    if text is None:
+        return problem(404, "No such runbook", f"No alert is called {name!r}.")
+    return web.Response(text=text, content_type="text/plain", charset="utf-8")
+
+
 async def stream(request: web.Request) -> web.StreamResponse:
     """Changes as they come, beginning with everything. Also while the figures are not whole: the page says so."""
     board = request.app[BOARD]
@@ -224,6 +234,7 @@ def application(board: Board) -> web.Application:
             web.get("/healthz", health),
             web.get("/readyz", ready),
             web.get("/metrics", metrics),
+            web.get("/runbooks/{name}", runbook),
             web.get("/", _page("wall.html")),
             web.get("/reps/{id:.+}", _page("rep.html")),
             web.static("/static", STATIC),

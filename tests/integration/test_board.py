@@ -158,6 +158,15 @@ async def test_who_does_not_exist_is_a_404_that_says_so(settings, writer):
             assert (answer.status, answer.headers["Allow"]) == (405, "GET,HEAD")
 
 
+async def test_the_runbook_of_an_alert_is_served_also_while_there_are_no_figures(settings):
+    async with board(settings) as session:
+        found = await asked(session, "/runbooks/FunnelwatchKpisStale")
+        unknown = await asked(session, "/runbooks/Nothing")
+
+    assert (found[0], found[2].startswith("# FunnelwatchKpisStale\n")) == (200, True)
+    assert unknown[0] == 404
+
+
 async def test_a_change_is_on_the_stream_and_in_the_document_at_once(settings, writer, cells):
     writer.everything(cells, at=clock.now_us())
     async with board(settings) as session:
