@@ -51,15 +51,15 @@ def floor(random: Random, calendar: Calendar, begin: int, judged_days: int, habi
     first = _days_before(calendar, calendar.day(begin), HISTORY_WORKING_DAYS)
     last = calendar.day(begin) + judged_days
     days = [day for day in range(first, last) if calendar.day_working_us(day)]
-    whole = max(map(calendar.day_working_us, days), default=0)
     people = []
     for number in range(habits.reps):
         own = Random(random.random())  # noqa: S311  (a simulation repeats itself by its seed)
-        people.append(_person(own, calendar, days, whole, number, habits))
+        people.append(_person(own, calendar, days, number, habits))
     return History(people, begin, calendar.day_start(last))
 
 
-def _person(random: Random, calendar: Calendar, days: list[int], whole: int, number: int, habits: Habits) -> Person:
+def _person(random: Random, calendar: Calendar, days: list[int], number: int, habits: Habits) -> Person:
+    whole = max(map(calendar.day_working_us, days), default=0)
     lost = min(0.9, max(0.1, random.gauss(habits.loss_rate, habits.loss_spread)))
     factor = random.lognormvariate(0, habits.pace_spread)
     person = Person(f"rep-{number:04}", f"team-{number // habits.team_size:03}", [], [], set())

@@ -43,23 +43,22 @@ class Seen(NamedTuple):
 
 
 class Walk:
-    """A floor judged from begin to end. Teams and paces are kept as the days go, so that one rep can be judged again
-    with trouble planted (`again`) without judging everybody.
-    """
+    """A floor judged from begin to end, or some reps of it judged again with trouble planted."""
 
     def __init__(self, history: History, calendar: Calendar) -> None:
         self.history = history
         self.calendar = calendar
         self.instants = list(_hours(calendar, history.begin, history.end))
 
-    def everybody(self, progress: Callable[[int, int], None] = lambda done, total: None) -> Iterator[Seen]:
-        """Judge everybody at every working hour."""
+    def everybody(self, progress: Callable[[int, int], None] | None = None) -> Iterator[Seen]:
+        """Judge everybody at every working hour; ``progress(done, total)`` is told of each hour."""
         state = _Floor(self.history, self.calendar)
         for number, at in enumerate(self.instants):
             state.grow(at)
             for person in self.history.people:
                 yield state.judge(person, state.own[person.rep], at)
-            progress(number + 1, len(self.instants))
+            if progress is not None:
+                progress(number + 1, len(self.instants))
 
     def again(self, planted: dict[str, Person], since: int, hours: int) -> Iterator[Seen]:
         """Judge some reps with what was planted, the others being as they were, for so many working hours."""
