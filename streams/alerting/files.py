@@ -57,22 +57,29 @@ def _alert(alert: AlertRule, settings: Settings) -> dict[str, Any]:
     annotations = {
         "summary": alert.summary,
         "description": alert.description,
-        "summary_fa": alert.summary_fa,
-        "description_fa": alert.description_fa,
         "runbook_url": f"{runbooks}/{alert.name}.md" if alerting.runbook_url else f"{runbooks}/{alert.name}",
-        "page_url": settings.board.url + alert.page,
-        "dashboard_url": texts.dashboard(
-            alerting.grafana_url.rstrip("/"), alert.dashboard.uid, alert.dashboard.variables
-        ),
         "silence_url": silence,
+        **_links(alert, settings, "en", ""),
     }
+    if alert.summary_fa:
+        annotations |= {"summary_fa": alert.summary_fa, "description_fa": alert.description_fa}
+        annotations |= _links(alert, settings, "fa", "_fa")
     rule: dict[str, Any] = {"alert": alert.name, "expr": alert.expr}
     if alert.for_seconds:
         rule["for"] = duration(alert.for_seconds)
     labels = {"severity": alert.severity, "audience": alert.audience}
     rule["labels"] = labels | ({"blinds": "managers"} if alert.blinds else {})
-    rule["annotations"] = {name: text for name, text in annotations.items() if text}
+    rule["annotations"] = annotations
     return rule
+
+
+def _links(alert: AlertRule, settings: Settings, language: str, suffix: str) -> dict[str, str]:
+    """The board's page and the dashboard in one language."""
+    grafana, shown = settings.alerting.grafana_url.rstrip("/"), alert.dashboard
+    return {
+        f"page_url{suffix}": f"{settings.board.url}{alert.page}{language}",
+        f"dashboard_url{suffix}": texts.dashboard(grafana, f"{shown.uid}-{language}", shown.variables),
+    }
 
 
 def duration(seconds: float) -> str:

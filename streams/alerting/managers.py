@@ -22,12 +22,12 @@ SEEN_SECONDS: Final = 60
 THRESHOLDS: Final = {"critical": CRITICAL_ABOVE, "warning": WARNING_ABOVE}
 
 PAGES: Final = {
-    "rep": "/reps/" + in_address("$labels.rep"),
-    "team": "/?team=" + in_address("$labels.team"),
+    "rep": f"/reps/{in_address('$labels.rep')}?lang=",
+    "team": f"/?team={in_address('$labels.team')}&lang=",
 }
 DASHBOARDS: Final = {
     "rep": Dashboard("funnelwatch-rep", ("team", "rep")),
-    "team": Dashboard("funnelwatch-team", ("team",)),
+    "team": Dashboard("funnelwatch-teams", ("team",)),
 }
 
 

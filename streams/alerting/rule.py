@@ -30,7 +30,7 @@ class Recording(msgspec.Struct, frozen=True):
 
 
 class Dashboard(msgspec.Struct, frozen=True):
-    """A Grafana dashboard by its uid, and which of the alert's labels are its variables."""
+    """A Grafana dashboard by its uid (without its language), and which of the alert's labels are its variables."""
 
     uid: str
     variables: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
     """One alert.
 
     ``labels`` are the labels its expression leaves: a silence is made of them. ``page`` is the board's page
-    about it, as a template. ``blinds``: while it fires, figures cannot be trusted, so managers hear nothing new.
+    about it, as a template that ends where the language goes. ``blinds``: while it fires, figures cannot be trusted, so managers hear nothing new.
     """
 
     name: str
@@ -51,7 +51,7 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     runbook: Runbook
     dashboard: Dashboard
-    page: str = "/"
+    page: str = "/?lang="
     summary_fa: str = ""
     description_fa: str = ""
     labels: tuple[str, ...] = ()

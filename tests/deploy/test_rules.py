@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -25,6 +26,10 @@ from funnelwatch.streams.catalogue import CATALOGUE
 EXPRESSIONS = dict(shipped())
 ALERTS = [rule for rule in rules() if "alert" in rule]
 RECORDED = {rule["record"]: rule["expr"] for rule in rules() if "record" in rule}
+DASHBOARDS = {
+    board["uid"]: {variable["name"] for variable in board["templating"]["list"]}
+    for board in (json.loads(path.read_text("utf-8")) for path in (DEPLOY / "grafana" / "dashboards").rglob("*.json"))
+}
 CASES = yaml.safe_load((DEPLOY / "prometheus" / "rules_test.yml").read_text("utf-8"))["tests"]
 
 needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
@@ -107,9 +112,11 @@ def test_every_alert_says_how_bad_for_whom_what_and_where_to_look(rule):
     assert {"summary", "description", "runbook_url", "page_url", "dashboard_url", "silence_url"} <= annotations.keys()
     assert annotations["runbook_url"].endswith("/runbooks/" + rule["alert"])
     assert f"runbooks/{rule['alert']}.md" in files.deployed(Settings())
-    assert re.match(r"http://127\.0\.0\.1:3000/d/funnelwatch-[a-z]+(\?var-|$)", annotations["dashboard_url"])
+    for name in {"dashboard_url", "dashboard_url_fa"} & annotations.keys():
+        uid, variables = re.fullmatch(r"http://127\.0\.0\.1:3000/d/([\w-]+)(.*)", annotations[name]).groups()
+        assert set(re.findall(r"var-(\w+)=", variables)) <= DASHBOARDS[uid], "a link to what there is"
     if labels["audience"] == "manager":
-        assert {"summary_fa", "description_fa"} <= annotations.keys()
+        assert {"summary_fa", "description_fa", "page_url_fa", "dashboard_url_fa"} <= annotations.keys()
         assert "var-team" in annotations["dashboard_url"]
 
 
@@ -139,7 +146,7 @@ def test_links_lead_where_the_settings_say():
     links = rule["annotations"]
 
     assert links["page_url"].startswith("https://sales.example.com/reps/{{")
-    assert links["dashboard_url"].startswith("https://g.example.com/d/funnelwatch-rep?var-team=")
+    assert links["dashboard_url"].startswith("https://g.example.com/d/funnelwatch-rep-en?var-team=")
     assert links["silence_url"].startswith("https://a.example.com/#/silences/new?filter=")
     assert links["runbook_url"] == "https://wiki/rb/RepLossSpike.md"
 
