@@ -14,7 +14,7 @@ import click
 from funnelwatch import __version__
 from funnelwatch.agents.command_line import FAILURE, INTERRUPTED, OK, USAGE, configured
 from funnelwatch.agents.demo.command import demo
-from funnelwatch.agents.deploy.commands import rules
+from funnelwatch.agents.deploy.commands import alertmanager, rules
 from funnelwatch.agents.dlq.commands import dlq
 from funnelwatch.agents.errors import OperationError
 
@@ -47,6 +47,7 @@ def funnelwatch() -> None:
       funnelwatch worker               fold events (as many as you have partitions)
       funnelwatch board                serve figures, pages and metrics
       funnelwatch rules                write alert rules and runbooks for Prometheus
+      funnelwatch alertmanager         write who is told what for Alertmanager
     """
 
 
@@ -291,6 +292,7 @@ def import_(
 funnelwatch.add_command(demo)
 funnelwatch.add_command(dlq)
 funnelwatch.add_command(rules)
+funnelwatch.add_command(alertmanager)
 
 
 def main(arguments: list[str] | None = None) -> None:

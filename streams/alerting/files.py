@@ -78,7 +78,9 @@ def _links(alert: AlertRule, settings: Settings, language: str, suffix: str) -> 
     grafana, shown = settings.alerting.grafana_url.rstrip("/"), alert.dashboard
     return {
         f"page_url{suffix}": f"{settings.board.url}{alert.page}{language}",
-        f"dashboard_url{suffix}": texts.dashboard(grafana, f"{shown.uid}-{language}", shown.variables),
+        f"dashboard_url{suffix}": texts.dashboard(
+            grafana, shown.uid + ("" if language == "en" else f"-{language}"), shown.variables
+        ),
     }
 
 

@@ -27,7 +27,7 @@ PAGES: Final = {
 }
 DASHBOARDS: Final = {
     "rep": Dashboard("funnelwatch-rep", ("team", "rep")),
-    "team": Dashboard("funnelwatch-teams", ("team",)),
+    "team": Dashboard("funnelwatch-team", ("team",)),
 }
 
 

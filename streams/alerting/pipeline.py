@@ -9,7 +9,7 @@ from funnelwatch.streams.alerting.rule import BOARD_JOB, OPERATOR, WORKER_JOB, A
 
 WATCHDOG: Final = "FunnelwatchWatchdog"
 
-_PIPELINE: Final = Dashboard("funnelwatch-health")
+_PIPELINE: Final = Dashboard("funnelwatch-pipeline")
 
 _LOG: Final = "Read the log of the process: it says in sentences what is missing and what to do."
 

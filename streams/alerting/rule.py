@@ -40,7 +40,8 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
     """One alert.
 
     ``labels`` are the labels its expression leaves: a silence is made of them. ``page`` is the board's page
-    about it, as a template that ends where the language goes. ``blinds``: while it fires, figures cannot be trusted, so managers hear nothing new.
+    about it, as a template that ends where the language goes. ``blinds``: while it
+    fires, figures cannot be trusted, so managers hear nothing new.
     """
 
     name: str

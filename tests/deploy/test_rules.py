@@ -146,7 +146,7 @@ def test_links_lead_where_the_settings_say():
     links = rule["annotations"]
 
     assert links["page_url"].startswith("https://sales.example.com/reps/{{")
-    assert links["dashboard_url"].startswith("https://g.example.com/d/funnelwatch-rep-en?var-team=")
+    assert links["dashboard_url"].startswith("https://g.example.com/d/funnelwatch-rep?var-team=")
     assert links["silence_url"].startswith("https://a.example.com/#/silences/new?filter=")
     assert links["runbook_url"] == "https://wiki/rb/RepLossSpike.md"
 
