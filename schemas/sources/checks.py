@@ -78,8 +78,6 @@ def _source(source: SourceSettings, settings: Settings, stages: set[str], path: 
     _values(source.outcomes, careful.OUTCOMES, f"{path}.outcomes", problems)
     if stages:
         _values(source.stages, tuple(sorted(stages)), f"{path}.stages", problems)
-    for member in source.fields:
-        problems.unless(member in _MEMBERS, f"{path}.fields.{member}", f"is no member{nearest(member, _MEMBERS)}")
     problems.unless(
         not (source.secret_env and source.secret_file), f"{path}.secret_file", "is there beside secret_env: give one"
     )
@@ -100,6 +98,14 @@ def _system(source: SourceSettings, system: System, settings: Settings, path: st
             name in system.options,
             f"{path}.options.{name}",
             f"{system.title} has no such option{nearest(name, system.options)}",
+        )
+    known = _MEMBERS | set(system.fields)
+    beginnings = tuple(name for name in system.fields if name.endswith(":"))
+    for member in source.fields:
+        problems.unless(
+            member in known or member.startswith(beginnings),
+            f"{path}.fields.{member}",
+            f"is no member{nearest(member, known)}",
         )
     problems.unless(
         source.mapping_file or not system.needs_mapping, f"{path}.mapping_file", f"is needed for {system.title}"

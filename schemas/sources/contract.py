@@ -300,8 +300,10 @@ class System(msgspec.Struct, frozen=True, kw_only=True):
 
     ``name`` is what ``system = "…"`` of a source says, ``title`` what people call it. ``page`` is its page under
     ``docs/sources/``. ``options`` are the names of its own options with a sentence each; others are a mistake in the
-    configuration. ``methods`` are those it calls with. ``webhook`` is False if it is only polled. ``check`` gives what
-    is wrong with a source's options, beyond unknown names: sentences with the option's name in front.
+    configuration. ``fields`` are what a source's ``fields`` may name besides members of ours, a name that ends in a
+    colon being the beginning of names. ``methods`` are those it calls with. ``webhook`` is False if it is only polled.
+    ``check`` gives what is wrong with a source's options, beyond unknown names: sentences with the option's name in
+    front.
     """
 
     name: str
@@ -312,6 +314,7 @@ class System(msgspec.Struct, frozen=True, kw_only=True):
     answers: Answers = Answers()
     methods: tuple[str, ...] = ("POST",)
     options: dict[str, str] = {}
+    fields: dict[str, str] = {}
     webhook: bool = True
     needs_mapping: bool = False
     check: Callable[[SourceOptions], list[str]] | None = None

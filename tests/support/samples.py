@@ -16,7 +16,7 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
 JSON = {"content-type": "application/json"}
 NOW_US = 1_764_237_600_000_000
 """2025-11-27T10:00:00Z."""
-FOLDERS = {"vtiger": ("vtiger_webhook", "vtiger_rest", "pbxmanager")}
+FOLDERS = {"vtiger": ("vtiger", "pbxmanager")}
 """Folders whose payloads are of several systems; else the folder is the system."""
 
 Sample = tuple[Delivery, SourceOptions]

@@ -43,6 +43,7 @@ def outcomes(system: System, delivery: Delivery, options: SourceOptions) -> Iter
     except RefusedError as error:
         yield f"refused {error.refusal().reason}"
         return
+    assert results == system.translate(delivery, options), "the same delivery gave something else the second time"
     for result in results:
         match result:
             case Passed():
