@@ -14,7 +14,7 @@ def health(say: Say, language: str) -> Dashboard:
     """For whoever operates it. Descriptions are the catalogue's: what a metric says, and what to do."""
     del language
     return Dashboard(
-        key="health",
+        key="pipeline",
         title=say("Pipeline health", "سلامت سامانه"),
         description=say("Age, lag, refusals, rebalances.", "عمر، عقب‌ماندگی، ردها، بازتوازن."),
         variables=(),

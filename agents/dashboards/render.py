@@ -21,7 +21,7 @@ _ALWAYS: Final = ("datasource", "job", "instance")
 
 
 def render(page: Dashboard, say: Say, language: str) -> str:
-    """The file Grafana loads. Its uid is ``funnelwatch-KEY-LANGUAGE``."""
+    """The file Grafana loads."""
     builder = (
         dashboard.Dashboard(page.title)
         .uid(uid(page.key, language))
@@ -47,8 +47,8 @@ def render(page: Dashboard, say: Say, language: str) -> str:
 
 
 def uid(key: str, language: str) -> str:
-    """A dashboard's uid, which links name."""
-    return f"funnelwatch-{key}-{language}"
+    """A dashboard's uid, which links and alerts name: ``funnelwatch-KEY``, in another language than English ``-fa``."""
+    return f"funnelwatch-{key}" if language == "en" else f"funnelwatch-{key}-{language}"
 
 
 def _navigation(say: Say, language: str) -> Any:

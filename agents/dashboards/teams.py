@@ -53,7 +53,7 @@ def teams(say: Say, language: str) -> Dashboard:
         for title, expression, unit, limits, low in bars
     )
     return Dashboard(
-        key="teams",
+        key="team",
         title=say("Teams", "تیم‌ها"),
         description=say("Teams beside each other, worst first.", "تیم‌ها کنار هم، بدترین در بالا."),
         variables=("team", "window", "currency"),

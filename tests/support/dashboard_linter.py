@@ -12,7 +12,8 @@ from typing import Any
 import promql_parser
 from promql_parser import MatchOp, VectorSelector
 
-from support.promql import is_rated, nodes, selectors
+from support.expressions import selectors
+from support.promql import is_rated, nodes
 
 UNITS = {
     "none",
@@ -126,7 +127,7 @@ def _of_target(panel: dict[str, Any], target: dict[str, Any]) -> Iterator[str]:
     if target["datasource"]["type"] != "prometheus":
         yield f"target-logql-rule, target-logql-auto-rule: {name} asks something else than Prometheus"
     try:
-        found = selectors(parsed(expression))
+        found = list(selectors(parsed(expression)))
     except ValueError as error:
         yield f"target-promql-rule: {name}: {error}"
         return

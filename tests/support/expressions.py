@@ -42,8 +42,8 @@ def shipped() -> Iterator[tuple[str, str]]:
             for number, template in enumerate(_TEMPLATED.findall(text)):
                 if "(" in template:  # numbers' formats and silences' matchers are no expressions
                     yield f"{name} {annotation} {number}", template.replace("%q", '"x"')
-    for path in sorted(DEPLOY.glob("**/dashboards/*.json")):
-        yield from _panels(path.stem, json.loads(path.read_text("utf-8")))
+    for path in sorted(DEPLOY.glob("**/dashboards/**/*.json")):
+        yield from _panels(f"{path.parent.name} {path.stem}", json.loads(path.read_text("utf-8")))
 
 
 def _panels(where: str, node: Any) -> Iterator[tuple[str, str]]:
