@@ -16,6 +16,7 @@ from funnelwatch.schemas.problems import Problems, nearest
 from funnelwatch.schemas.reasons import RefusedError
 from funnelwatch.schemas.settings import (
     CalendarSettings,
+    CallSettings,
     GatewaySettings,
     PipelineSettings,
     Rate,
@@ -69,7 +70,7 @@ def check(settings: Settings, problems: Problems, countries: Mapping[str, Collec
     _rates(settings, problems)
     _kafka(settings, problems)
     _processes(settings, problems)
-    if settings.sources or settings.gateway != GatewaySettings():
+    if settings.sources or settings.gateway != GatewaySettings() or settings.calls != CallSettings():
         from funnelwatch.schemas.sources import checks as sources  # noqa: PLC0415  (all translators: not for everybody)
 
         sources.check(settings, problems)

@@ -203,6 +203,20 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.secret_env or f"{SECRET_PREFIX}{plain.upper()}"
 
 
+class CallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When calls that two sources tell of are one: see `streams.matching`.
+
+    ``country`` (ISO 3166) is whose national numbers are compared with international ones; without it the last nine
+    digits decide. A call is remembered for ``memory_days`` after it began, and ``calls_max`` of them at most.
+    """
+
+    match: bool = True
+    tolerance_seconds: float = 120.0
+    country: str = ""
+    memory_days: float = 35.0
+    calls_max: int = 1_000_000
+
+
 class Secrets(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """Passwords, from the environment only. The repr shows nothing."""
 
@@ -233,6 +247,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     board: BoardSettings = BoardSettings()
     gateway: GatewaySettings = GatewaySettings()
     sources: tuple[SourceSettings, ...] = ()
+    calls: CallSettings = CallSettings()
     alerting: AlertingSettings = AlertingSettings()
     mail: MailSettings = MailSettings()
     digest: DigestSettings = DigestSettings()

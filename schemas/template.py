@@ -169,6 +169,18 @@ spool_bytes_max = 1073741824
 unknown_events_max = 1000000
 
 
+# ---- Calls that two sources tell of: of one rep with one number in one direction, begun at about the same time. ----
+[calls]
+match = true
+# How far apart the beginnings may be: clocks differ, and some count from the answer on.
+tolerance_seconds = 120.0
+# Whose national numbers are compared with international ones, like "IR"; empty: the last nine digits decide.
+country = ""
+# What is remembered: a call that is told later than that counts by itself.
+memory_days = 35.0
+calls_max = 1000000
+
+
 # ---- Sources: one table each; `funnelwatch sources list` shows the systems there are, docs/sources/ tells of each. --
 # Its address is /hooks/NAME. Its secret is in the environment (FUNNELWATCH_SECRET_NAME) or in a file, never here.
 #[[sources]]

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from funnelwatch.schemas import careful, fields
 from funnelwatch.schemas.currencies import CURRENCIES
 from funnelwatch.schemas.problems import Problems, nearest
-from funnelwatch.schemas.settings import GatewaySettings, Settings, SourceSettings
+from funnelwatch.schemas.settings import CallSettings, GatewaySettings, Settings, SourceSettings
 from funnelwatch.schemas.sources.contract import System
+from funnelwatch.schemas.sources.numbers import country_exists
 from funnelwatch.schemas.sources.options import options_of
 from funnelwatch.schemas.sources.registry import SYSTEMS
 
@@ -29,6 +30,7 @@ _MEMBERS: Final = {name for members in careful.MEMBERS.values() for name in memb
 def check(settings: Settings, problems: Problems) -> None:
     """Note everything in the gateway's and the sources' settings that cannot be used."""
     _gateway(settings.gateway, problems)
+    _calls(settings.calls, problems)
     problems.unless(len(settings.sources) <= SOURCES_MAX, "sources", f"there may be {SOURCES_MAX} at most")
     for name, times in Counter(source.name for source in settings.sources).items():
         problems.unless(times == 1, "sources", f"{times} have the name {name!r}")
@@ -59,6 +61,20 @@ def _gateway(gateway: GatewaySettings, problems: Problems) -> None:
             "gateway.public_url",
             "must be an address without user and query, like 'https://hooks.firm.example'",
         )
+
+
+def _calls(calls: CallSettings, problems: Problems) -> None:
+    for name, least, most in (
+        ("tolerance_seconds", 0, 3_600),
+        ("memory_days", 0.1, 3_660),
+        ("calls_max", 100, fields.COUNT_MAX),
+    ):
+        _between(getattr(calls, name), least, most, f"calls.{name}", problems)
+    problems.unless(
+        not calls.country or country_exists(calls.country),
+        "calls.country",
+        f"{calls.country!r} is no country whose numbers are known; write an ISO 3166 code like 'IR'",
+    )
 
 
 def _source(source: SourceSettings, settings: Settings, stages: set[str], path: str, problems: Problems) -> None:
