@@ -33,18 +33,26 @@ VISIBLE_POLLS_MAX: Final = 200
 LETTER_WITH_HEADERS_BYTES_MAX: Final = 2_500_000
 """What the topic of dead letters takes: more than a broker's default, since a letter is a message with more headers."""
 _LETTERS: Final = {"max.message.bytes": str(LETTER_WITH_HEADERS_BYTES_MAX)}
+IN_SYNC: Final = "min.insync.replicas"
+REPLICATED: Final = 3
+"""From so many replicas on, what is acknowledged has to be on two of them: one broker may be lost, nothing with it."""
+_IN_SYNC_MIN: Final = {IN_SYNC: "2"}
 _COMPACT: Final = {"cleanup.policy": "compact"}
 _CHANGELOG: Final = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(COMPACTION_LAG_MS)}
 _EXISTS_ALREADY: Final = 36
 
 
 class Topic(msgspec.Struct, frozen=True):
-    """One topic as it must be. ``config`` differs from the broker's defaults where the meaning depends on it."""
+    """One topic as it must be. ``config`` differs from the broker's defaults where the meaning depends on it.
+
+    ``created_with`` is only what we create it with: of a topic that others made for their events, it is their choice.
+    """
 
     name: str
     partitions: int
     keyed_by_entity: bool
     config: dict[str, str] = {}
+    created_with: dict[str, str] = {}
 
 
 class TopicsError(OperationError):
@@ -85,13 +93,15 @@ def changelog_topic(settings: Settings, kind: Kind) -> str:
 def wanted(settings: Settings) -> tuple[Topic, ...]:
     """Every topic Funnelwatch needs."""
     partitions = settings.kafka.partitions
+    safe = _IN_SYNC_MIN if settings.kafka.replication >= REPLICATED else {}
+    changelog = _CHANGELOG | safe
     return (
-        *(Topic(input_topic(settings, kind), partitions, keyed_by_entity=True) for kind in Kind),
-        Topic(links_topic(settings), partitions, keyed_by_entity=True),
-        *(Topic(changelog_topic(settings, kind), partitions, keyed_by_entity=True, config=_CHANGELOG) for kind in Kind),
-        Topic(reps_topic(settings), partitions, keyed_by_entity=False, config=_COMPACT),
-        Topic(alerts_topic(settings), partitions, keyed_by_entity=False),
-        Topic(dead_letters_topic(settings), partitions, keyed_by_entity=False, config=_LETTERS),
+        *(Topic(input_topic(settings, kind), partitions, keyed_by_entity=True, created_with=safe) for kind in Kind),
+        Topic(links_topic(settings), partitions, keyed_by_entity=True, config=safe),
+        *(Topic(changelog_topic(settings, kind), partitions, keyed_by_entity=True, config=changelog) for kind in Kind),
+        Topic(reps_topic(settings), partitions, keyed_by_entity=False, config=_COMPACT, created_with=safe),
+        Topic(alerts_topic(settings), partitions, keyed_by_entity=False, created_with=safe),
+        Topic(dead_letters_topic(settings), partitions, keyed_by_entity=False, config=_LETTERS | safe),
     )
 
 
@@ -158,7 +168,10 @@ async def _visible(admin: Any, settings: Settings) -> dict[str, int]:
 async def _create(admin: Any, missing: list[Topic], replication: int) -> list[str]:
     if not missing:
         return []
-    new = [NewTopic(topic.name, topic.partitions, replication, topic_configs=dict(topic.config)) for topic in missing]
+    new = [
+        NewTopic(topic.name, topic.partitions, replication, topic_configs=topic.config | topic.created_with)
+        for topic in missing
+    ]
     response = await admin.create_topics(new)
     return [
         f"Topic {name} cannot be created: {message or f'error {code}'} (kafka.replication is {replication})."
@@ -188,7 +201,7 @@ async def _problems(admin: Any, settings: Settings, existing: dict[str, int]) ->
 
 
 def _satisfies(name: str, is_: str, wanted_: str) -> bool:
-    if name == "min.compaction.lag.ms":
+    if name in {"min.compaction.lag.ms", IN_SYNC}:
         return is_.isdecimal() and int(is_) >= int(wanted_)
     return is_ == wanted_
 

@@ -48,7 +48,7 @@ def read_event(kind: Kind, envelope: Members) -> Event:
         if envelope.get(name) is None:
             raise RefusedError(Reason.MISSING_ATTRIBUTE, f"the attribute {name} is missing")
     if envelope["specversion"] != SPECVERSION:
-        found = fields.shown(envelope["specversion"])
+        found = fields.described(envelope["specversion"])
         raise RefusedError(Reason.WRONG_SPECVERSION, f'specversion must be "{SPECVERSION}", got {found}')
     type_ = _type(kind, envelope["type"])
     return Event(
@@ -71,16 +71,18 @@ def read_data(kind: Kind, data: object) -> Data:
     if data is None:
         data = {}
     if not isinstance(data, dict):
-        raise RefusedError(Reason.WRONG_TYPE, f"data must be an object, got {fields.shown(data)}")
+        raise RefusedError(Reason.WRONG_TYPE, f"data must be an object, got {fields.described(data)}")
     return _READERS[kind](data)
 
 
 def _type(kind: Kind, value: object) -> str:
     if not isinstance(value, str):
-        raise RefusedError(Reason.WRONG_TYPE, f"type must be a string, got {fields.shown(value)}")
+        raise RefusedError(Reason.WRONG_TYPE, f"type must be a string, got {fields.described(value)}")
     found = KIND_OF_TYPE.get(value)
     if found is None:
-        raise RefusedError(Reason.UNKNOWN_TYPE, f"unknown type {fields.shown(value)}; on this topic: {_known(kind)}")
+        raise RefusedError(
+            Reason.UNKNOWN_TYPE, f"unknown type {fields.described(value)}; on this topic: {_known(kind)}"
+        )
     if found is not kind:
         raise RefusedError(Reason.WRONG_TOPIC, f"{value} belongs on {TOPICS[found]}, not on {TOPICS[kind]}")
     return value
@@ -94,10 +96,6 @@ def _read(data: Members, readers: Mapping[str, Reader], path: str = "data") -> d
     return {
         name: reader(data[name], f"{path}.{name}") for name, reader in readers.items() if data.get(name) is not None
     }
-
-
-def _url(value: object, name: str) -> str:
-    return fields.text(value, name, fields.URL_CHARS_MAX)
 
 
 def _direction(value: object, name: str) -> str:
@@ -120,13 +118,13 @@ def _benchmark(value: object, name: str) -> float:
 
 def _benchmarks(value: object, name: str) -> Benchmarks:
     if not isinstance(value, dict):
-        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be an object, got {fields.shown(value)}")
+        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be an object, got {fields.described(value)}")
     return Benchmarks(**_read(value, {"outreach_per_day": _benchmark, "conversion_rate": _benchmark}, name))
 
 
 def _quotas(value: object, name: str) -> dict[str, Quota]:
     if not isinstance(value, dict):
-        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be an object, got {fields.shown(value)}")
+        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be an object, got {fields.described(value)}")
     if len(value) > fields.QUOTAS_MAX:
         raise RefusedError(Reason.BAD_NUMBER, f"{name} has {len(value)} months; at most {fields.QUOTAS_MAX} are taken")
     return {
@@ -136,7 +134,7 @@ def _quotas(value: object, name: str) -> dict[str, Quota]:
 
 def _quota(value: object, name: str) -> Quota:
     if not isinstance(value, dict):
-        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be an object, got {fields.shown(value)}")
+        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be an object, got {fields.described(value)}")
     found = _read(value, {"amount": fields.amount, "currency": fields.currency, "count": fields.count}, name)
     amount, currency = fields.money(found.get("amount"), found.get("currency"), name)
     return Quota(amount=amount, currency=currency, count=found.get("count"))
@@ -169,7 +167,7 @@ _CALL: Final[dict[str, Reader]] = {
     "started_at": fields.instant,
     "talk_seconds": talk_ms,
     "cold": fields.flag,
-    "recording_url": _url,
+    "recording_url": fields.url,
     "lead_id": fields.identifier,
     "deal_id": fields.identifier,
 }

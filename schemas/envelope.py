@@ -55,7 +55,7 @@ def mode_of(headers: Headers) -> Mode:
     if media in {"application/cloudevents+json", "application/cloudevents-batch+json", "application/cloudevents"}:
         return Mode.STRUCTURED
     if media.startswith("application/cloudevents"):
-        raise RefusedError(Reason.WRONG_CONTENT_TYPE, f"events are read as JSON, not as {fields.shown(media)}")
+        raise RefusedError(Reason.WRONG_CONTENT_TYPE, f"events are read as JSON, not as {fields.described(media)}")
     return Mode.BINARY if binary else Mode.STRUCTURED
 
 
@@ -84,7 +84,7 @@ def structured_envelope(value: bytes) -> dict[str, Any]:
     """
     envelope = json_value(value)
     if not isinstance(envelope, dict):
-        raise RefusedError(Reason.WRONG_TYPE, f"an event must be a JSON object, got {fields.shown(envelope)}")
+        raise RefusedError(Reason.WRONG_TYPE, f"an event must be a JSON object, got {fields.described(envelope)}")
     return opened(envelope)
 
 
@@ -181,7 +181,7 @@ def check_data_type(media: str) -> None:
         RefusedError: It is something else.
     """
     if not _JSON_MEDIA.fullmatch(media.strip()):
-        raise RefusedError(Reason.WRONG_CONTENT_TYPE, f"data is read as JSON, not as {fields.shown(media)}")
+        raise RefusedError(Reason.WRONG_CONTENT_TYPE, f"data is read as JSON, not as {fields.described(media)}")
 
 
 def _header_text(name: str, content: bytes) -> str:
@@ -193,7 +193,7 @@ def _header_text(name: str, content: bytes) -> str:
 
 def _unpacked(packed: object) -> bytes:
     if not isinstance(packed, str):
-        raise RefusedError(Reason.WRONG_TYPE, f"data_base64 must be a string, got {fields.shown(packed)}")
+        raise RefusedError(Reason.WRONG_TYPE, f"data_base64 must be a string, got {fields.described(packed)}")
     try:
         return base64.b64decode(packed, validate=True)
     except (binascii.Error, ValueError):

@@ -35,6 +35,10 @@ ZONES_CACHED_MAX: Final = 1_024
 OWN_PIPELINE: Final = "@"
 """Begins the names of pipelines that are ours: ``@leads``."""
 
+USER_MARK: Final = "@"
+"""A URL without it names no user."""
+
+_USER_IN_URL: Final = re.compile(r"\A\s*([A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#\\]*@")
 _FRACTION_DIGITS: Final = 4
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -45,13 +49,22 @@ Number = int | float | Decimal
 
 
 def shown(value: object) -> str:
-    """What was sent, for a detail: shortened, and with control characters escaped."""
+    """What was written, for whoever wrote it: shortened, and with control characters escaped."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
         return "an array"
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= 80 else text[:77] + "…"  # noqa: PLR2004  (a line of a log)
+
+
+def described(value: object) -> str:
+    """What was sent, for the detail of a dead letter, without quoting it: what a publisher sends may be a secret."""
+    if isinstance(value, str):
+        return f"a text of {len(value)} characters"
+    if isinstance(value, bool) or value is None:
+        return "null" if value is None else str(value).lower()
+    return "an object" if isinstance(value, dict) else "an array" if isinstance(value, list) else "a number"
 
 
 def is_clean(text: str) -> bool:
@@ -66,10 +79,11 @@ def identifier(value: object, name: str) -> str:
             raise RefusedError(Reason.BAD_ID, f"{name} is an integer of more than {ID_CHARS_MAX} digits")
         value = str(value)
     if not isinstance(value, str):
-        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be a string, got {shown(value)}")
+        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be a string, got {described(value)}")
     if not 1 <= len(value) <= ID_CHARS_MAX or not is_clean(value):
         raise RefusedError(
-            Reason.BAD_ID, f"{name} must have 1 to {ID_CHARS_MAX} characters and no control characters: {shown(value)}"
+            Reason.BAD_ID,
+            f"{name} must have 1 to {ID_CHARS_MAX} characters and no control characters: {described(value)}",
         )
     return value
 
@@ -77,12 +91,18 @@ def identifier(value: object, name: str) -> str:
 def text(value: object, name: str, chars_max: int = TEXT_CHARS_MAX) -> str:
     """A label or a sentence. Anything Unicode, up to ``chars_max`` characters."""
     if not isinstance(value, str):
-        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be a string, got {shown(value)}")
+        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be a string, got {described(value)}")
     if len(value) > chars_max:
         raise RefusedError(Reason.TEXT_TOO_LONG, f"{name} has {len(value)} characters; at most {chars_max} are taken")
     if not value.isprintable() and any("\ud800" <= character <= "\udfff" for character in value):
-        raise RefusedError(Reason.UNREADABLE_TEXT, f"{name} has a lone surrogate: {shown(value)}")
+        raise RefusedError(Reason.UNREADABLE_TEXT, f"{name} has a lone surrogate: {described(value)}")
     return value
+
+
+def url(value: object, name: str) -> str:
+    """A URL, without the user and password that may stand in it: it is shown to whoever sees the figures."""
+    read = text(value, name, URL_CHARS_MAX)
+    return _USER_IN_URL.sub(lambda found: f"{found[1] or ''}//", read) if USER_MARK in read else read
 
 
 def pipeline(value: object, name: str) -> str:
@@ -90,7 +110,7 @@ def pipeline(value: object, name: str) -> str:
     read = text(value, name)
     if read.startswith(OWN_PIPELINE):
         raise RefusedError(
-            Reason.UNKNOWN_VALUE, f"{name} must not begin with {OWN_PIPELINE}, which marks our own: {shown(value)}"
+            Reason.UNKNOWN_VALUE, f"{name} must not begin with {OWN_PIPELINE}, which marks our own: {described(value)}"
         )
     return read
 
@@ -98,10 +118,11 @@ def pipeline(value: object, name: str) -> str:
 def source(value: object) -> str:
     """The ``source`` attribute: not empty, no control characters."""
     if not isinstance(value, str):
-        raise RefusedError(Reason.WRONG_TYPE, f"source must be a string, got {shown(value)}")
+        raise RefusedError(Reason.WRONG_TYPE, f"source must be a string, got {described(value)}")
     if not 1 <= len(value) <= SOURCE_CHARS_MAX or not is_clean(value):
         raise RefusedError(
-            Reason.BAD_ID, f"source must have 1 to {SOURCE_CHARS_MAX} characters, no control characters: {shown(value)}"
+            Reason.BAD_ID,
+            f"source must have 1 to {SOURCE_CHARS_MAX} characters, no control characters: {described(value)}",
         )
     return value
 
@@ -109,16 +130,16 @@ def source(value: object) -> str:
 def flag(value: object, name: str) -> bool:
     """A JSON boolean."""
     if not isinstance(value, bool):
-        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be true or false, got {shown(value)}")
+        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be true or false, got {described(value)}")
     return value
 
 
 def choice(value: object, name: str, choices: tuple[str, ...]) -> str:
     """One of a closed list."""
     if not isinstance(value, str):
-        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be a string, got {shown(value)}")
+        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be a string, got {described(value)}")
     if value not in choices:
-        raise RefusedError(Reason.UNKNOWN_VALUE, f"{name} must be one of {', '.join(choices)}; got {shown(value)}")
+        raise RefusedError(Reason.UNKNOWN_VALUE, f"{name} must be one of {', '.join(choices)}; got {described(value)}")
     return value
 
 
@@ -139,30 +160,30 @@ def moment_of(at: int) -> datetime:
 def instant(value: object, name: str) -> int:
     """An RFC 3339 instant with an offset, in µs; digits beyond a microsecond are rounded."""
     if not isinstance(value, str):
-        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be an RFC 3339 string, got {shown(value)}")
+        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be an RFC 3339 string, got {described(value)}")
     try:
         moment = msgspec.convert(value, datetime)
     except (msgspec.ValidationError, UnicodeError):
-        raise RefusedError(Reason.BAD_TIME, f"{name} is no RFC 3339 instant: {shown(value)}") from None
+        raise RefusedError(Reason.BAD_TIME, f"{name} is no RFC 3339 instant: {described(value)}") from None
     if moment.tzinfo is None:
-        raise RefusedError(Reason.TIME_WITHOUT_OFFSET, f"{name} has no offset (Z or +hh:mm): {shown(value)}")
+        raise RefusedError(Reason.TIME_WITHOUT_OFFSET, f"{name} has no offset (Z or +hh:mm): {described(value)}")
     return micros(moment)
 
 
 def number(value: object, name: str, least: int, most: int) -> Decimal:
     """A finite JSON number between two bounds."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be a number, got {shown(value)}")
+        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be a number, got {described(value)}")
     found = _finite(value, name)
     if not least <= found <= most:
-        raise RefusedError(Reason.BAD_NUMBER, f"{name} must be between {least} and {most}, got {shown(value)}")
+        raise RefusedError(Reason.BAD_NUMBER, f"{name} must be between {least} and {most}, got {described(value)}")
     return found
 
 
 def count(value: object, name: str) -> int:
     """A non-negative JSON integer."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be an integer, got {shown(value)}")
+        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be an integer, got {described(value)}")
     return int(number(value, name, 0, COUNT_MAX))
 
 
@@ -170,10 +191,10 @@ def amount(value: object, name: str) -> int:
     """An amount, as a JSON number or a decimal text, in money units, exactly."""
     if isinstance(value, str):
         if not _DECIMAL_TEXT.fullmatch(value):
-            raise RefusedError(Reason.BAD_AMOUNT, f"{name} is no decimal number: {shown(value)}")
+            raise RefusedError(Reason.BAD_AMOUNT, f"{name} is no decimal number: {described(value)}")
         value = Decimal(value)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be a number or a decimal string, got {shown(value)}")
+        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be a number or a decimal string, got {described(value)}")
     return units_of(_finite(value, name), name)
 
 
@@ -182,25 +203,25 @@ def units_of(value: Decimal, name: str) -> int:
     if not value:
         return 0
     if not -_FRACTION_DIGITS - 40 <= value.adjusted() <= len(str(UNITS_MAX)):
-        raise RefusedError(Reason.BAD_AMOUNT, f"{name} is out of range or has too many digits: {shown(value)}")
+        raise RefusedError(Reason.BAD_AMOUNT, f"{name} is out of range or has too many digits: {described(value)}")
     numerator, denominator = value.as_integer_ratio()
     units, rest = divmod(numerator * MONEY_UNITS, denominator)
     if rest:
         raise RefusedError(
-            Reason.BAD_AMOUNT, f"{name} has more than {_FRACTION_DIGITS} fractional digits: {shown(value)}"
+            Reason.BAD_AMOUNT, f"{name} has more than {_FRACTION_DIGITS} fractional digits: {described(value)}"
         )
     if abs(units) > UNITS_MAX:
-        raise RefusedError(Reason.BAD_AMOUNT, f"{name} is out of range: {shown(value)}")
+        raise RefusedError(Reason.BAD_AMOUNT, f"{name} is out of range: {described(value)}")
     return units
 
 
 def currency(value: object, name: str) -> str:
     """An ISO 4217 code, or ``IRT``, in capitals."""
     if not isinstance(value, str):
-        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be a string, got {shown(value)}")
+        raise RefusedError(Reason.WRONG_TYPE, f"{name} must be a string, got {described(value)}")
     code = value.upper() if value.isascii() else value
     if code not in CURRENCIES and code != TOMAN:
-        raise RefusedError(Reason.BAD_CURRENCY, f"{name} is not in ISO 4217: {shown(value)}")
+        raise RefusedError(Reason.BAD_CURRENCY, f"{name} is not in ISO 4217: {described(value)}")
     return code
 
 
@@ -216,7 +237,7 @@ def money(units: int | None, code: str | None, name: str) -> tuple[int | None, s
 def month(value: str) -> str:
     """A month of the organisation's calendar, ``YYYY-MM``."""
     if not _MONTH.fullmatch(value):
-        raise RefusedError(Reason.BAD_MONTH, f"quotas must be keyed by YYYY-MM, got {shown(value)}")
+        raise RefusedError(Reason.BAD_MONTH, f"quotas must be keyed by YYYY-MM, got {described(value)}")
     return value
 
 
@@ -224,7 +245,7 @@ def zone(value: object, name: str) -> str:
     """A time zone of the IANA database."""
     known = text(value, name)
     if not zone_exists(known):
-        raise RefusedError(Reason.BAD_ZONE, f"{name} is not in the IANA time zone database: {shown(value)}")
+        raise RefusedError(Reason.BAD_ZONE, f"{name} is not in the IANA time zone database: {described(value)}")
     return known
 
 

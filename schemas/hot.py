@@ -183,6 +183,8 @@ def _deal(data: _Deal) -> tuple[DealData, str]:
 
 def _call(data: _Call) -> tuple[CallData, str]:
     talk, started = data.talk_seconds, data.started_at
+    if data.recording_url is not None and fields.USER_MARK in data.recording_url:
+        raise _NotEasyError
     return (
         CallData(
             data.rep_id,

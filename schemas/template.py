@@ -98,6 +98,7 @@ prefix = ""
 group = "funnelwatch"
 # Of topics that `funnelwatch topics` creates; all workers together use at most this many cores.
 partitions = 4
+# From three replicas on, topics are created with min.insync.replicas = 2: one broker may be lost, and nothing with it.
 replication = 1
 # "plaintext", "tls", or a SASL mechanism, alone or over TLS: "plain", "scram-sha-256", "scram-sha-512", "plain+tls", …
 security = "plaintext"

@@ -68,7 +68,7 @@ def observe(history: list[S], repeats: list[S], step: S, content: Content) -> bo
     if len(history) + len(repeats) >= HISTORY_MAX:
         raise Refused(
             HISTORY_FULL,
-            f"event {identity!r} of {source!r}: its entity has {HISTORY_MAX} events already; "
+            f"the event's entity has {HISTORY_MAX} events already; "
             "publish changes only, or delete and recreate the entity under a new id",
         )
     if known is None:

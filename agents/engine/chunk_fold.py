@@ -5,7 +5,9 @@ Every event is counted once: *applied*, *unchanged* (a repeat, or nothing new in
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -30,7 +32,6 @@ ROW_TOO_LARGE: Final = "row_too_large"
 ROW_BYTES_MAX: Final = 700_000
 BAD_LINK: Final = "bad_link"
 """Reason code of a record on the links topic that is no link of ours."""
-DETAIL_CHARS_MAX: Final = 500
 
 
 class Record(Protocol):
@@ -117,7 +118,7 @@ def read_links(records: Sequence[Record]) -> tuple[dict[Kind, Groups], list[Refu
         try:
             link = decode_link(record.value or b"")
         except (msgspec.MsgspecError, UnicodeError) as error:
-            refused.append(RefusedItem(record, None, Refusal(BAD_LINK, str(error)[:DETAIL_CHARS_MAX])))
+            refused.append(RefusedItem(record, None, Refusal(BAD_LINK, f"it is no link ({type(error).__name__})")))
             continue
         groups.setdefault(link.target, {}).setdefault(link.target_id, []).append(Item(record, None, link))
     return groups, refused
@@ -230,5 +231,10 @@ def _checked(row: bytes) -> bytes:
 def _refusal_for(failure: Exception) -> Refusal:
     if isinstance(failure, RowTooLargeError):
         return Refusal(ROW_TOO_LARGE, str(failure))
-    detail = f"{type(failure).__name__}: {failure}".encode("utf-8", "backslashreplace").decode()
-    return Refusal(FOLD_FAILED, detail[:DETAIL_CHARS_MAX])
+    return Refusal(FOLD_FAILED, _place(failure))
+
+
+def _place(failure: Exception) -> str:
+    """What was raised, and where: not what it says, since that may quote the event."""
+    frame = traceback.extract_tb(failure.__traceback__)[-1]
+    return f"{type(failure).__name__} in {Path(frame.filename).name}, line {frame.lineno}, in {frame.name}"

@@ -173,9 +173,10 @@ def test_an_event_that_makes_the_fold_raise_is_refused_and_the_others_of_its_ent
 
     assert change == fold(None, created, won)[0]
     assert (tally.applied, tally.unchanged) == (2, 0)
-    assert [(one.record.offset, one.refusal.reason, one.refusal.detail) for one in tally.refused] == [
-        (1, FOLD_FAILED, "ZeroDivisionError: a fault")
-    ]
+    (refused,) = tally.refused
+    assert (refused.record.offset, refused.refusal.reason) == (1, FOLD_FAILED)
+    assert refused.refusal.detail.startswith("ZeroDivisionError in test_chunk_fold.py, line ")
+    assert "a fault" not in refused.refusal.detail  # it might quote the event
 
 
 def test_a_fault_on_a_row_that_is_there_keeps_what_it_contributed_before(story):

@@ -426,4 +426,4 @@ def test_an_example_with_our_attributes_is_judged_by_its_data():
     value = json.dumps(sample | {"type": "deal.won", "subject": "d1"}).encode()
     (found,) = decode(Kind.DEAL, value, (), UNLIMITED)
 
-    assert (found.reason, fields.shown(sample["data"]) in found.detail) == ("wrong_type", True)
+    assert (found.reason, fields.described(sample["data"]) in found.detail) == ("wrong_type", True)
