@@ -54,6 +54,7 @@ SECONDS_MAX: Final = 3_600.0
 
 _SPAN: Final = re.compile(r"([0-9]{2}):([0-5][0-9])-([0-9]{2}):([0-5][0-9])", re.ASCII)
 _SERVER: Final = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})", re.ASCII)
+_HOST: Final = re.compile(r"[A-Za-z0-9_.-]+|\[?[0-9a-fA-F:.]+(?:%[A-Za-z0-9_.-]+)?\]?", re.ASCII)
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]*", re.ASCII)
 _RATE: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?", re.ASCII)
 _DAY_MINUTES: Final = 24 * 60
@@ -197,7 +198,11 @@ def _kafka(settings: Settings, problems: Problems) -> None:
     problems.unless(kafka.group, "kafka.group", "must not be empty")
     _between(kafka.partitions, 1, PARTITIONS_MAX, "kafka.partitions", problems)
     _between(kafka.replication, 1, PARTITIONS_MAX, "kafka.replication", problems)
-    _one_of(kafka.security, SECURITIES, "kafka.security", problems)
+    problems.unless(
+        kafka.security in SECURITIES,
+        "kafka.security",
+        f"is none of {', '.join(SECURITIES)}; the password is taken from FUNNELWATCH_KAFKA_PASSWORD",
+    )
     if kafka.security in SECURITIES and kafka.security not in {"plaintext", "tls"}:
         problems.unless(kafka.username, "kafka.username", f"is needed for security = {kafka.security!r}")
 
@@ -214,6 +219,12 @@ def _processes(settings: Settings, problems: Problems) -> None:
         ("board.host", board.host),
     ):
         problems.unless(text.strip(), path, "must not be empty")
+    for path, host in (("redis.host", redis.host), ("worker.host", worker.host), ("board.host", board.host)):
+        problems.unless(
+            not host.strip() or _HOST.fullmatch(host),
+            path,
+            "must be the name or address of a host, and nothing else; ports, users and passwords have their own places",
+        )
     _between(redis.database, 0, fields.COUNT_MAX, "redis.database", problems)
     _one_of(worker.delivery, DELIVERIES, "worker.delivery", problems)
     _between(worker.standby_replicas, 0, PARTITIONS_MAX, "worker.standby_replicas", problems)

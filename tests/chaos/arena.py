@@ -35,7 +35,7 @@ from funnelwatch.agents.publisher import Publisher
 from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import BoardSettings, KafkaSettings, RedisSettings, Secrets, Settings, WorkerSettings
 from funnelwatch.streams.cells import Cell, CellValue, decode_cell, decode_value
-from funnelwatch.streams.simulator import Floor
+from funnelwatch.streams.simulator import Floor, Published
 from funnelwatch.streams.simulator.demo import TEHRAN_CALENDAR, demo_settings
 
 UNTIL = 1_781_000_000_000_000
@@ -70,6 +70,9 @@ class Arena:
         commit_seconds: Between commits.
         disorder: Arguments of `disordered`.
         reps_max: How many reps the board exposes.
+        kafka: Settings of Kafka that are not this arena's usual ones.
+        base: The organisation; the demo's by the Tehran calendar if none is given.
+        events: Instead of a floor's: in the order in which they are published.
     """
 
     def __init__(
@@ -85,16 +88,22 @@ class Arena:
         commit_seconds: float = 1.0,
         disorder: dict[str, Any] | None = None,
         reps_max: int = 20_000,
+        kafka: dict[str, Any] | None = None,
+        base: Settings | None = None,
+        events: Sequence[Published] | None = None,
     ) -> None:
         self.broker, self.folder, self.changes = broker, folder, changes
         self.random = random.Random(f"{seed}/faults")
         redis_port, board_port, *worker_ports = free_ports(2 + workers)
         prefix = f"{folder.name}."
         self.settings = msgspec.structs.replace(
-            demo_settings(TEHRAN_CALENDAR),
-            clock=CLOCK,
+            base or demo_settings(TEHRAN_CALENDAR),
+            clock=CLOCK if base is None else base.clock,
             kafka=KafkaSettings(
-                bootstrap=(broker.bootstrap,), prefix=prefix, group=f"{prefix}group", partitions=PARTITIONS
+                **{"bootstrap": (broker.bootstrap,), **(kafka or {})},
+                prefix=prefix,
+                group=f"{prefix}group",
+                partitions=PARTITIONS,
             ),
             redis=RedisSettings(port=redis_port, prefix=prefix.rstrip(".")),
             worker=WorkerSettings(session_seconds=session_seconds, commit_seconds=commit_seconds),
@@ -106,8 +115,10 @@ class Arena:
         of_board = msgspec.structs.replace(self.settings, worker=WorkerSettings())
         self.board = Board(of_board, folder / "board")
         self.workers = [ChaosWorker(self._of_worker(number, port), changes) for number, port in enumerate(worker_ports)]
-        _, events = Floor.with_history(seed, UNTIL, self.settings, reps=size[0], days=size[1])
-        self.events = disordered(events, seed, **(disorder or {}))
+        if events is None:
+            _, lived = Floor.with_history(seed, UNTIL, self.settings, reps=size[0], days=size[1])
+            events = disordered(lived, seed, **(disorder or {}))
+        self.events = list(events)
         self.restart_seconds = RESTART_SECONDS
         self.patience = MUTATED_SECONDS if changes.mutations else EQUAL_SECONDS
         self.own_exits: list[int] = []
@@ -290,8 +301,14 @@ class Arena:
         path = self.folder / "events.ndjson"
         path.write_bytes(b"".join(event.value + b"\n" for event in self.events))
         output = f"{OUTPUT}{self.folder / 'truth.json'}"
-        command = [output, "report", str(path), "--clock", CLOCK, "--config", str(self.board.config)]
+        command = [output, "report", str(path), "--clock", self.settings.clock, "--config", str(self.board.config)]
         self._oracle = nursery().start("command_entry", command, self.folder / "oracle.log")
+
+    def forget_truth(self) -> None:
+        """Events or their meaning changed: the oracle has to be asked again."""
+        if self._oracle is not None and self._oracle.poll() is None:
+            self._oracle.kill()
+        self._oracle, self._cells = None, (None, None)
 
     def truth(self) -> dict[str, Any]:
         """What it says."""

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from faust.transport.drivers import aiokafka as driver
 
-from funnelwatch.agents.engine import changelog, fold_agent, shard_store
+from funnelwatch.agents import topics
+from funnelwatch.agents.board import reader
+from funnelwatch.agents.engine import application, changelog, fold_agent, judging, shard_store
 from funnelwatch.agents.engine.barrier import SendBarrier
 from funnelwatch.agents.engine.chunk_transport import ChunkConsumer, DurableConsumer
 from funnelwatch.agents.engine.contiguity import Contiguity
 from funnelwatch.agents.engine.entity_table import EntityTable
 from funnelwatch.agents.engine.publisher import Publisher
 from funnelwatch.agents.engine.table_store import Changes
+from funnelwatch.schemas import fields
+from funnelwatch.schemas.codec import UNLIMITED
 
 
 def overwrite() -> None:
@@ -145,6 +151,46 @@ def resumed_early() -> None:
     ChunkConsumer.getmany = seek_when_stopped
 
 
+def replication_ignored() -> None:
+    """Topics are created with one replica, whatever is configured."""
+    create = topics._create
+    topics._create = lambda admin, missing, replication: create(
+        admin, [msgspec.structs.replace(topic, config={**topic.config, topics.IN_SYNC: "1"}) for topic in missing], 1
+    )
+    topics._satisfies = lambda name, is_, wanted: True
+
+
+def details_quoted() -> None:
+    """Dead letters quote what was sent."""
+    fields.described = fields.shown
+
+
+def urls_whole() -> None:
+    """The user and password in a recording's URL are kept."""
+    fields._USER_IN_URL = re.compile("(?!)")
+
+
+def fingerprint_ignored() -> None:
+    """The board takes figures of any meaning."""
+    reader.Reader._ours = lambda self, shard, head: True
+
+
+def any_time_taken() -> None:
+    """No event is too old or too far ahead."""
+    judging.Judge.limits = lambda self, system_us: UNLIMITED
+
+
+def calendar_in_utc() -> None:
+    """Workers take days and months to begin everywhere when they begin in Greenwich."""
+    init = application.Context.__init__
+
+    def in_utc(self: Any, settings: Any, calendar: Any) -> None:
+        plain = msgspec.structs.replace(settings.calendar, zone="UTC")
+        init(self, settings, type(calendar)(plain))
+
+    application.Context.__init__ = in_utc
+
+
 MUTATIONS: dict[str, Callable[[], None]] = {
     mutation.__name__: mutation
     for mutation in (
@@ -159,5 +205,11 @@ MUTATIONS: dict[str, Callable[[], None]] = {
         letters_dropped,
         skips_acknowledged,
         resumed_early,
+        replication_ignored,
+        details_quoted,
+        urls_whole,
+        fingerprint_ignored,
+        any_time_taken,
+        calendar_in_utc,
     )
 }

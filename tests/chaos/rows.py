@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import ahead
 import broker
+import clocks
+import cluster
 import flood
 import kills
+import leaks
+import meaning
 import membership
 import mixed
 import pauses
 import poison
 import redis_faults
+import unreachable
 from row import Row
 
 ROWS: tuple[Row, ...] = (
@@ -19,8 +24,13 @@ ROWS: tuple[Row, ...] = (
     pauses.ROW,
     redis_faults.ROW,
     broker.ROW,
+    cluster.ROW,
+    unreachable.ROW,
     poison.ROW,
     membership.ROW,
+    meaning.ROW,
+    clocks.ROW,
+    leaks.ROW,
     flood.ROW,
     mixed.ROW,
 )

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from funnelwatch.schemas import configuration
 from funnelwatch.schemas.careful import ATTRIBUTES, MEMBERS
 from funnelwatch.schemas.codec import UNLIMITED, decode
 from funnelwatch.schemas.events import TYPES, Event, Kind, Refusal
@@ -72,3 +73,30 @@ def test_user_and_password_of_a_recordings_url_are_left_out(said, kept):
 
         assert isinstance(read, Event)
         assert read.data.recording_url == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[kafka]\npassword = "{}"',
+        '[kafka]\nbootstrap = ["ann:{}@h:9092"]',
+        '[kafka]\nbootstrap = "sasl://ann:{}@h:9092"',
+        '[kafka]\nsecurity = "plain:{}"',
+        '[redis]\nhost = "redis://:{}@h:6379"',
+        '[redis]\nurl = "redis://:{}@h"',
+        '[board]\nhost = "ann:{}@h"',
+        'password = "{}"',
+        "password = {}",
+    ],
+)
+def test_a_configuration_with_a_password_in_the_wrong_place_is_refused_without_showing_it(text):
+    with pytest.raises(configuration.ConfigurationError) as refused:
+        configuration.load(text.format(SECRET), {})
+
+    assert SECRET not in str(refused.value)
+    assert SECRET not in repr(refused.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "redis", "redis-1.example.com", "::1", "[::1]", "fe80::1%eth0"])
+def test_a_host_is_a_name_or_an_address(host):
+    assert configuration.load(f'[redis]\nhost = "{host}"', {})[0].redis.host == host

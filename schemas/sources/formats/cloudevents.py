@@ -32,7 +32,7 @@ def _envelopes(delivery: Delivery) -> list[dict[str, Any]]:
     media = delivery.media_type
     if media.startswith("application/cloudevents"):
         if media not in {"application/cloudevents+json", "application/cloudevents-batch+json"}:
-            raise RefusedError(Reason.WRONG_CONTENT_TYPE, f"events are read as JSON, not as {fields.shown(media)}")
+            raise RefusedError(Reason.WRONG_CONTENT_TYPE, f"events are read as JSON, not as {fields.described(media)}")
         found = reading.json_body(delivery.body)
         events = reading.sequence(found, "the batch", EVENTS_MAX) if media.endswith("-batch+json") else [found]
         return [envelope.opened(reading.mapping(event, "an event")) for event in events]
@@ -62,7 +62,9 @@ def _outgoing(found: dict[str, Any]) -> Outgoing:
     type_ = found.get("type")
     kind = careful.KIND_OF_TYPE.get(type_) if isinstance(type_, str) else None
     if kind is None and type_ is not None:
-        raise RefusedError(Reason.UNKNOWN_TYPE, f"unknown type {fields.shown(type_)}; events.md lists those there are")
+        raise RefusedError(
+            Reason.UNKNOWN_TYPE, f"unknown type {fields.described(type_)}; events.md lists those there are"
+        )
     event = careful.read_event(kind or next(iter(careful.KIND_OF_TYPE.values())), found)
     data = dict(found.get("data") or {})
     rep = data.pop("rep_id", None)
