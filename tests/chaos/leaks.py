@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -120,8 +121,11 @@ def _run(bench: Bench, deployment: Guarded, planted: Planted, bootstrap: str) ->
     deployment.start("board")
     asyncio.run(send(bootstrap, settings, taken + refused))
     deployment.wait("all is read", lambda: deployment.events_read() >= len(taken) + len(refused))
+    say("all is read")
     documents = equal(deployment, taken)
+    say("documents equal")
     misuse(deployment, planted)
+    say("commands have said what they say")
     written = deployment.said | served(deployment) | logs(deployment) | stored(deployment)
     written |= asyncio.run(told(bootstrap, settings, len(refused)))
     for name in ("worker", "board"):
@@ -136,6 +140,10 @@ def _run(bench: Bench, deployment: Guarded, planted: Planted, bootstrap: str) ->
         f"refused events; {len(written)} pages, answers, logs, outputs, topics and keys of {size / 1e6:.1f} MB have "
         f"none of them; {documents} documents equal"
     )
+
+
+def say(what: str) -> None:
+    logging.getLogger("chaos").info("          %s", what)
 
 
 async def send(bootstrap: str, settings: Settings, messages: list) -> None:
