@@ -113,4 +113,10 @@ def cut(events: list, parts: int) -> list[list]:
     return [events[i : i + size] for i in range(0, len(events), size)]
 
 
-ROW = Row("ahead", "13", "a disk ahead of its changelog, redeliveries interrupted, then the disk lost", run)
+ROW = Row(
+    "ahead",
+    "13",
+    "a disk ahead of its changelog, redeliveries interrupted, then the disk lost",
+    run,
+    mutations=("redelivery_forgotten",),
+)

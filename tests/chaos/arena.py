@@ -20,7 +20,7 @@ from urllib.parse import quote
 import msgspec
 import redis
 from chaos_worker import Changes, ChaosWorker
-from command_entry import OUTPUT
+from mutations import OF_THE_BOARD
 from nursery import Child, nursery
 from support.compare import difference
 from support.deployment import Deployment
@@ -113,7 +113,7 @@ class Arena:
         self.client = redis.Redis(port=redis_port, socket_timeout=5)
         # Its configuration is checked, and a session as short as some rows want it is refused.
         of_board = msgspec.structs.replace(self.settings, worker=WorkerSettings())
-        self.board = Board(of_board, folder / "board")
+        self.board = Board(of_board, folder / "board", changes)
         self.workers = [ChaosWorker(self._of_worker(number, port), changes) for number, port in enumerate(worker_ports)]
         if events is None:
             _, lived = Floor.with_history(seed, UNTIL, self.settings, reps=size[0], days=size[1])
@@ -157,7 +157,7 @@ class Arena:
             asyncio.run(_delete_topics(self.settings))
 
     def say(self, what: str) -> None:
-        logging.getLogger("chaos").info("%6.1f s  %s", time.monotonic() - self.began, what)
+        logging.getLogger("chaos").info("%6.1f s  %s: %s", time.monotonic() - self.began, self.folder.name, what)
 
     # -- processes
 
@@ -169,7 +169,11 @@ class Arena:
         if board:
             self.board.start("board")
         if ready:
-            self.until(lambda: all(worker.is_ready() for worker in self._wanted_up), READY_SECONDS, "workers ready")
+            self.until(self.are_ready, READY_SECONDS, "workers ready")
+
+    def are_ready(self) -> bool:
+        """Whether all who are wanted up have their partitions and publish."""
+        return all(worker.is_ready() for worker in self._wanted_up)
 
     def kill(self, worker: ChaosWorker, *, wipe: bool = False, restart: bool = True) -> None:
         """kill -9, with a lost disk or not; it is started again a moment later."""
@@ -300,8 +304,8 @@ class Arena:
         """Begin to compute what the batch oracle says of all events, beside what goes on."""
         path = self.folder / "events.ndjson"
         path.write_bytes(b"".join(event.value + b"\n" for event in self.events))
-        output = f"{OUTPUT}{self.folder / 'truth.json'}"
-        command = [output, "report", str(path), "--clock", self.settings.clock, "--config", str(self.board.config)]
+        output, config = str(self.folder / "truth.json"), str(self.board.config)
+        command = [output, "", "report", str(path), "--clock", self.settings.clock, "--config", config]
         self._oracle = nursery().start("command_entry", command, self.folder / "oracle.log")
 
     def forget_truth(self) -> None:
@@ -412,12 +416,15 @@ class Arena:
 
 
 class Board(Deployment):
-    """The board's process comes from the nursery."""
+    """The board's process comes from the nursery, and may lack a mechanism."""
+
+    def __init__(self, settings: Settings, folder: Path, changes: Changes) -> None:
+        super().__init__(settings, folder)
+        self._mutations = ",".join(name for name in changes.mutations if name in OF_THE_BOARD)
 
     def start(self, name: str) -> None:
-        self.processes[name] = nursery().start(
-            "command_entry", [name, "--config", str(self.config)], self.folder / f"{name}.log"
-        )
+        command = ["", self._mutations, name, "--config", str(self.config)]
+        self.processes[name] = nursery().start("command_entry", command, self.folder / f"{name}.log")
 
 
 class Feed:

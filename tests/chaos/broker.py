@@ -61,4 +61,4 @@ def frozen(own: EmbeddedKafka, number: signal.Signals) -> None:
     os.kill(own.pid, number)
 
 
-ROW = Row("broker", "3", "the broker stopped, killed or frozen, and back", run)
+ROW = Row("broker", "3", "the broker stopped, killed or frozen, and back", run, mutations=("gives_up",))

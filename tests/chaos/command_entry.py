@@ -1,4 +1,4 @@
-"""The ``funnelwatch`` command: ``main("board", "--config", …)``. The first argument may be ``OUTPUT=path`` instead."""
+"""The ``funnelwatch`` command: ``main("board", "--config", …)``, with mechanisms taken out if there are any."""
 
 from __future__ import annotations
 
@@ -6,18 +6,26 @@ import os
 import sys
 from pathlib import Path
 
+from mutations import MUTATIONS
+
 from funnelwatch.agents import cli
 
-OUTPUT = "OUTPUT="
+NICER = 5
 
 
-def main(*arguments: str) -> int:
-    """Run it; standard output goes to the log, or to ``path``."""
-    first, *rest = arguments
-    if first.startswith(OUTPUT):
+def main(output: str, mutations: str, *arguments: str) -> int:
+    """Run it.
+
+    Args:
+        output: The file that standard output goes to; "" is the log.
+        mutations: Names of what to take out, with commas between.
+        arguments: Of the command line.
+    """
+    if output:
         sys.stdout.flush()
-        with Path(first.removeprefix(OUTPUT)).open("wb") as output:
-            os.dup2(output.fileno(), 1)
-        os.nice(5)
-        arguments = tuple(rest)
+        with Path(output).open("wb") as file:
+            os.dup2(file.fileno(), 1)
+        os.nice(NICER)
+    for name in mutations.split(",") if mutations else ():
+        MUTATIONS[name]()
     return cli.main(list(arguments)) or 0

@@ -79,4 +79,4 @@ def labels(arena: Arena) -> set[str]:
     return {sample.labels["rep"] for sample in samples(arena) if "rep" in sample.labels}
 
 
-ROW = Row("flood", "10", "thousands of invented rep ids", run)
+ROW = Row("flood", "10", "thousands of invented rep ids", run, mutations=("no_cap",))

@@ -1,4 +1,4 @@
-"""What a worker under test is made to do: be slow, cut its chunks small, lose what it sends."""
+"""What a worker under test is made to do: be slow, cut its chunks small, lose or hold back what it sends."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 from funnelwatch.agents.engine import chunk_transport
 from funnelwatch.agents.engine.entity_table import EntityTable
 from funnelwatch.agents.engine.fold_agent import FoldAgents
+from funnelwatch.agents.engine.foreign import ForeignReader
 
 
 def chunk_records(most: int) -> None:
@@ -58,6 +59,66 @@ class _Lost:
 
     async def send_batch(self, *_: Any, **__: Any) -> asyncio.Future[Any]:
         return asyncio.get_running_loop().create_future()
+
+
+def changelog_seconds(seconds: float) -> None:
+    """What goes to a changelog is on its way for so long: a kill then finds something that only the disk knows."""
+    producer = EntityTable._producer
+    late = _Late(seconds)
+    EntityTable._producer = property(lambda table: late.over(producer.fget(table)))
+
+
+class _Late:
+    """A producer whose batches wait, in their order, before they go."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._real: Any = None
+        self._waiting: asyncio.Queue[Any] = asyncio.Queue()
+        self._sending: asyncio.Task[None] | None = None
+
+    def over(self, real: Any) -> Any:
+        self._real = real
+        return self
+
+    def create_batch(self) -> Any:
+        return self._real.create_batch()
+
+    async def send_batch(self, *arguments: Any, **named: Any) -> asyncio.Future[Any]:
+        if self._sending is None:
+            self._sending = asyncio.ensure_future(self._send())
+        told = asyncio.get_running_loop().create_future()
+        self._waiting.put_nowait((time.monotonic() + self._seconds, arguments, named, told))
+        return told
+
+    async def _send(self) -> None:
+        while True:
+            due, arguments, named, told = await self._waiting.get()
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            sent = await self._real.send_batch(*arguments, **named)
+            sent.add_done_callback(lambda sent, told=told: _pass_on(sent, told))
+
+
+def _pass_on(sent: Any, told: Any) -> None:
+    if told.done():
+        return
+    if sent.cancelled():
+        told.cancel()
+    elif sent.exception() is not None:
+        told.set_exception(sent.exception())
+    else:
+        told.set_result(sent.result())
+
+
+def repair_seconds(seconds: float) -> None:
+    """Another worker's records stand in the changelog for so long before they are looked at."""
+    read = ForeignReader.read
+
+    async def later(self: ForeignReader, *arguments: Any) -> Any:
+        await asyncio.sleep(seconds)
+        return await read(self, *arguments)
+
+    ForeignReader.read = later
 
 
 def trace(_: bool) -> None:
@@ -108,5 +169,7 @@ HOOKS: dict[str, Callable[[Any], None]] = {
     "chunk_records": chunk_records,
     "fold_seconds": fold_seconds,
     "lose_changelog": lose_changelog,
+    "changelog_seconds": changelog_seconds,
+    "repair_seconds": repair_seconds,
     "trace": trace,
 }

@@ -112,4 +112,11 @@ def rest(arena: Arena, waking: dict[ChaosWorker, float], seconds: float) -> None
                 worker.signal(signal.SIGCONT)
 
 
-ROW = Row("mixed", "", "faults of all kinds at random instants, one on top of another", run)
+ROW = Row(
+    "mixed",
+    "",
+    "faults of all kinds at random instants, one on top of another",
+    run,
+    mutations=("no_barrier", "redelivery_forgotten", "overwrite"),
+    seeds=6,
+)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from aiokafka import client
 from faust.transport.drivers import aiokafka as driver
 
 from funnelwatch.agents import topics
@@ -25,6 +27,7 @@ from funnelwatch.agents.engine.publisher import Publisher
 from funnelwatch.agents.engine.table_store import Changes
 from funnelwatch.schemas import fields
 from funnelwatch.schemas.codec import UNLIMITED
+from funnelwatch.streams.samples import KpiSeries
 
 
 def overwrite() -> None:
@@ -114,21 +117,13 @@ def letters_dropped() -> None:
 
 def skips_acknowledged() -> None:
     """What a stream skips while a rebalance begins is acknowledged, as Faust does it."""
-    init = DurableConsumer.__init__
+    ack = DurableConsumer.ack
 
-    def with_everything_folded(self: DurableConsumer, *arguments: Any, **named: Any) -> None:
-        init(self, *arguments, **named)
-        self._folded = _Everything()
+    def ack_whatever(self: DurableConsumer, message: Any) -> bool:
+        self.folded(message)
+        return ack(self, message)
 
-    DurableConsumer.__init__ = with_everything_folded
-
-
-class _Everything:
-    def __contains__(self, _: Any) -> bool:
-        return True
-
-    def add(self, _: Any) -> None:
-        pass
+    DurableConsumer.ack = ack_whatever
 
 
 def resumed_early() -> None:
@@ -191,6 +186,46 @@ def calendar_in_utc() -> None:
     application.Context.__init__ = in_utc
 
 
+def emptied_at_claim() -> None:
+    """Who takes a shard over empties it first, instead of putting a whole copy in place of the old one."""
+    claim = shard_store.ShardStore.claim
+
+    async def claim_and_empty(self: shard_store.ShardStore, shard: Any) -> Any:
+        answer = await claim(self, shard)
+        if answer is shard_store.Answer.TAKEN:
+            await self.swap(shard, 0)  # of a copy that has nothing in it
+            await asyncio.sleep(EMPTY_SECONDS)
+        return answer
+
+    shard_store.ShardStore.claim = claim_and_empty
+
+
+EMPTY_SECONDS = 0.5
+"""As long as a large shard takes."""
+
+
+def gives_up() -> None:
+    """A worker leaves as soon as a broker cannot be connected to."""
+    connect = client.AIOKafkaClient._get_conn
+
+    async def or_leave(self: client.AIOKafkaClient, *arguments: Any, **named: Any) -> Any:
+        connection = await connect(self, *arguments, **named)
+        if connection is None:
+            os._exit(GAVE_UP)
+        return connection
+
+    client.AIOKafkaClient._get_conn = or_leave
+
+
+GAVE_UP = 71
+
+
+def no_cap() -> None:
+    """The board gives every rep it hears of series of its own."""
+    init = KpiSeries.__init__
+    KpiSeries.__init__ = lambda self, page, windows, reps_max: init(self, page, windows, 10**9)
+
+
 MUTATIONS: dict[str, Callable[[], None]] = {
     mutation.__name__: mutation
     for mutation in (
@@ -211,5 +246,25 @@ MUTATIONS: dict[str, Callable[[], None]] = {
         fingerprint_ignored,
         any_time_taken,
         calendar_in_utc,
+        emptied_at_claim,
+        gives_up,
+        no_cap,
     )
 }
+
+OF_THE_BOARD = frozenset({"no_cap"})
+"""All others concern workers."""
+
+_UNDER_FIRE = "tests/simulation/test_table_under_fire.py"
+_TRANSPORT = "tests/agents/test_chunk_transport.py"
+FORCED: dict[str, tuple[str, ...]] = {
+    "overwrite": (_UNDER_FIRE,),
+    "no_merge": (_UNDER_FIRE,),
+    "no_repair": (_UNDER_FIRE,),
+    "no_barrier": (_UNDER_FIRE,),
+    "redelivery_forgotten": (_UNDER_FIRE,),
+    "mark_moves_back": (_UNDER_FIRE,),
+    "skips_acknowledged": (_TRANSPORT,),
+    "resumed_early": (_TRANSPORT,),
+}
+"""Tests with the interleaving forced; each fails without the mechanism."""

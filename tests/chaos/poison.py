@@ -146,4 +146,10 @@ async def _partitions(consumer: Any, topic: str) -> set[int]:
     return consumer.partitions_for_topic(topic) or set(range(4))
 
 
-ROW = Row("poison", "6", "bytes nobody can read: noise, truncated, mutated, nested, oversize", run)
+ROW = Row(
+    "poison",
+    "6",
+    "bytes nobody can read: noise, truncated, mutated, nested, oversize",
+    run,
+    mutations=("letters_dropped",),
+)

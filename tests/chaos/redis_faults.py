@@ -107,4 +107,10 @@ def frozen(arena: Arena, seconds: float) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
-ROW = Row("redis", "5", "Redis down, emptied, restored old, out of memory, frozen; the board says so", run)
+ROW = Row(
+    "redis",
+    "5",
+    "Redis down, emptied, restored old, out of memory, frozen; the board says so",
+    run,
+    mutations=("redis_not_watched",),
+)
