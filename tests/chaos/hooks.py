@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -14,6 +15,8 @@ from funnelwatch.agents.engine import chunk_transport
 from funnelwatch.agents.engine.entity_table import EntityTable
 from funnelwatch.agents.engine.fold_agent import FoldAgents
 from funnelwatch.agents.engine.foreign import ForeignReader
+
+HELD_SECONDS_MAX = 60.0
 
 
 def chunk_records(most: int) -> None:
@@ -110,12 +113,14 @@ def _pass_on(sent: Any, told: Any) -> None:
         told.set_result(sent.result())
 
 
-def repair_seconds(seconds: float) -> None:
-    """Another worker's records stand in the changelog for so long before they are looked at."""
+def hold_repairs(flag: str) -> None:
+    """Another worker's records in a changelog are not looked at as long as there is a file of that name."""
     read = ForeignReader.read
 
     async def later(self: ForeignReader, *arguments: Any) -> Any:
-        await asyncio.sleep(seconds)
+        end = time.monotonic() + HELD_SECONDS_MAX
+        while os.path.exists(flag) and time.monotonic() < end:  # noqa: ASYNC110, ASYNC240, PTH110  (another process' flag)
+            await asyncio.sleep(0.1)
         return await read(self, *arguments)
 
     ForeignReader.read = later
@@ -170,6 +175,6 @@ HOOKS: dict[str, Callable[[Any], None]] = {
     "fold_seconds": fold_seconds,
     "lose_changelog": lose_changelog,
     "changelog_seconds": changelog_seconds,
-    "repair_seconds": repair_seconds,
+    "hold_repairs": hold_repairs,
     "trace": trace,
 }

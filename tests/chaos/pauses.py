@@ -1,8 +1,8 @@
 """Row 2: a worker stopped for longer than its session, with work at hand, that goes on where it was.
 
-Bursts and small slow chunks see to it that it is stopped in the middle of work, so that on waking up it writes what it
-knows: to Redis, where it is fenced, and to the changelog, where its old rows come behind newer ones. Once the
-changelogs are compacted while those stand there and before their owner has looked at them.
+Bursts, small slow chunks and a slow way to the changelog see to it that it is stopped in the middle of work, so that on
+waking up it writes what it knows: to Redis, where it is fenced, and to the changelog, where its old rows come behind
+newer ones. Once the changelogs are compacted while those stand there and before their owner has looked at them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import Counter
+from pathlib import Path
 
 import compaction
 from arena import Arena, Broken
@@ -23,10 +24,12 @@ SESSION_SECONDS = 4.0
 PAUSE_SECONDS = (SESSION_SECONDS + 2.0, SESSION_SECONDS + 5.0)
 CHUNK_RECORDS = 20
 FOLD_SECONDS = 0.03
-FEED_SECONDS = 16.0
-REPAIR_SECONDS = 6.0
-"""A stranger's records stand in the changelog for so long before they are looked at: time to compact them."""
+WITHIN_SECONDS = (0.2, 1.0)
+FEED_SECONDS = 6.0
+CHANGELOG_SECONDS = 0.3
 STRANGER_SECONDS = 10.0
+COMPACTED_SECONDS = 20.0
+REPAIRED_SECONDS = 10.0
 STRANGER = "are another worker's; merging them"
 FENCED = "funnelwatch_fenced_total"
 REPAIRED = "funnelwatch_changelog_repaired_records_total"
@@ -54,6 +57,7 @@ def control(bench: Bench) -> str:
 
 
 def paused(bench: Bench, pauses: int, size: tuple[int, int]) -> str:
+    flag = bench.folder / "repairs held"
     arena = Arena(
         bench.broker,
         bench.folder,
@@ -61,28 +65,36 @@ def paused(bench: Bench, pauses: int, size: tuple[int, int]) -> str:
         size=size,
         session_seconds=SESSION_SECONDS,
         changes=bench.changes.with_hooks(
-            chunk_records=CHUNK_RECORDS, fold_seconds=FOLD_SECONDS, repair_seconds=REPAIR_SECONDS
+            chunk_records=CHUNK_RECORDS,
+            fold_seconds=FOLD_SECONDS,
+            changelog_seconds=CHANGELOG_SECONDS,
+            hold_repairs=str(flag),
         ),
     )
     with arena:
         arena.ask_oracle()
         arena.start()
         portion = -(-len(arena.events) // pauses)
-        looks = compacted = 0
+        fenced = repaired = 0.0
+        looks, compacted, after_compaction = 0, 0, 0.0
         for i in range(pauses):
-            arena.feed(arena.events[i * portion : (i + 1) * portion], FEED_SECONDS)
-            arena.sleep(arena.random.uniform(0.5, 2.0))
+            mine = arena.events[i * portion : (i + 1) * portion]
+            arena.publish(mine[: portion // 2])
+            arena.sleep(arena.random.uniform(*WITHIN_SECONDS))
             victim = arena.random.choice([worker for worker in arena.workers if worker.is_alive()])
             arena.say(f"SIGSTOP of worker {arena.workers.index(victim)}")
             victim.signal(signal.SIGSTOP)
             looks += looked(arena, arena.random.uniform(*PAUSE_SECONDS))
+            arena.feed(mine[portion // 2 :], FEED_SECONDS)
             if compacted:
                 victim.signal(signal.SIGCONT)
                 looks += looked(arena, 3)
             else:
-                compacted = woken_and_compacted(arena, victim)
+                compacted, after_compaction = woken_and_compacted(arena, victim, flag)
             arena.fed()
-        fenced, repaired = (total(arena, name) for name in (FENCED, REPAIRED))
+            fenced, repaired = (
+                max(one, total(arena.workers, name)) for one, name in ((fenced, FENCED), (repaired, REPAIRED))
+            )
         equal = arena.verify()
         arena.verify_changelog_alone()
         if not fenced:
@@ -92,39 +104,53 @@ def paused(bench: Bench, pauses: int, size: tuple[int, int]) -> str:
         return (
             f"{pauses} pauses, {fenced:.0f} claims and writes fenced, {repaired:.0f} changelog records of a stranger "
             f"merged and written again, {arena.logged('are outdated in the changelog')} times rows found outdated at "
-            f"recovery; {compacted:,} records compacted away between a pause and its repair; nothing stood twice in "
-            f"{looks} looks at Redis and /metrics; own exits {len(arena.own_exits)}; {equal}, also from the changelog "
-            "alone"
+            f"recovery; {compacted:,} records compacted away between a pause and the repair of {after_compaction:.0f}; "
+            f"nothing stood twice in {looks} looks at Redis and /metrics; own exits {len(arena.own_exits)}; {equal}, "
+            "also from the changelog alone"
         )
 
 
-def total(arena: Arena, name: str) -> float:
-    return sum(worker.metric(name) for worker in arena.workers if worker.is_alive())
+def total(workers: list[ChaosWorker], name: str) -> float:
+    return sum(worker.metric(name) for worker in workers if worker.is_alive())
 
 
-def woken_and_compacted(arena: Arena, victim: ChaosWorker) -> int:
-    """Let it go on and compact what it writes before anybody repairs that; how many records went, 0 if none did."""
-    before = asyncio.run(compaction.logs(arena.settings))
+def woken_and_compacted(arena: Arena, victim: ChaosWorker, flag: Path) -> tuple[int, float]:
+    """Let it go on, and die when it has written; compact that before anybody repairs it, and let it be repaired.
+
+    How many records were compacted away meanwhile, and how many were repaired; none if nothing of it arrived.
+    """
+    others = [worker for worker in arena.workers if worker is not victim]
+    flag.touch()
     asyncio.run(compaction.begin(arena.settings))
-    found, repaired, gone = arena.logged(STRANGER), total(arena, REPAIRED), [0]
-    victim.signal(signal.SIGCONT)
+    before, repaired = asyncio.run(compaction.logs(arena.settings)), total(others, REPAIRED)
+    found = [worker.logged().count(STRANGER) for worker in others]
+    gone = [0]
+
+    def is_found() -> bool:
+        return [worker.logged().count(STRANGER) for worker in others] != found
 
     def is_compacted() -> bool:
         after = asyncio.run(compaction.logs(arena.settings))
         gone[0] = sum(after[part].gone - before[part].gone for part in before)
-        return gone[0] > 0
+        return gone[0] > 0 and total(others, REPAIRED) == repaired
 
+    victim.signal(signal.SIGCONT)
     try:
-        arena.until(lambda: arena.logged(STRANGER) > found, STRANGER_SECONDS, "a stranger's records found")
-        arena.until(is_compacted, REPAIR_SECONDS, "changelogs compacted")
-        is_early = total(arena, REPAIRED) == repaired
+        arena.until(is_found, STRANGER_SECONDS, "a stranger's records found")
+        arena.kill(victim, restart=False)  # had it come back, everybody would recover instead of repairing
+        arena.until(is_compacted, COMPACTED_SECONDS, "changelogs compacted, and nothing repaired yet")
+        flag.unlink()
+        arena.until(lambda: total(others, REPAIRED) > repaired, REPAIRED_SECONDS, "repaired")
     except Broken as none:
         arena.say(f"no compaction between pause and repair: {none}")
-        return 0
+        return 0, 0.0
     finally:
+        flag.unlink(missing_ok=True)
         asyncio.run(compaction.end(arena.settings))
-    arena.say(f"{gone[0]} records compacted away, {'before' if is_early else 'after'} the repair")
-    return gone[0] if is_early else 0
+        arena.come_back(victim)
+    count = total(others, REPAIRED) - repaired
+    arena.say(f"{gone[0]} records compacted away before {count:.0f} of a stranger were repaired")
+    return gone[0], count
 
 
 def looked(arena: Arena, seconds: float) -> int:

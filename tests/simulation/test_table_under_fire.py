@@ -173,6 +173,20 @@ async def test_a_redelivery_split_over_two_openings_reaches_the_changelog_before
     assert dict(worker.table.rows(0)) == broker.truth()
 
 
+async def test_an_offset_waits_for_what_its_events_put_into_the_changelog(broker, disks):
+    """Folded and still on its way to the changelog when the commit comes; then the worker dies and its disk is lost."""
+    broker.source = [(key, ord("a")) for key in KEYS[:3]]
+    worker = SimulatedWorker(broker, disks / "1")
+    await worker.take_over()
+    await worker.fold()
+    await worker.commit()
+    worker.crash(wiped=True)
+    await worker.take_over()
+    await finish(broker, worker)
+
+    assert dict(worker.table.rows(0)) == broker.truth()
+
+
 async def test_rows_found_outdated_in_a_recovery_that_is_cut_short_are_still_written_again(broker, disks):
     """Which rows are outdated has to survive the crash that comes before they are written."""
     worker, stranger = SimulatedWorker(broker, disks / "1"), SimulatedWorker(broker, disks / "2")
