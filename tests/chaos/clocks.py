@@ -145,4 +145,10 @@ async def letters(arena: Arena) -> list[tuple[bytes, bytes]]:
     return found
 
 
-ROW = Row("clocks", "7", "repeats in no order, bursts, restarts, late events, wrong clocks, edges of calendars", run)
+ROW = Row(
+    "clocks",
+    "7",
+    "repeats in no order, bursts, restarts, late events, wrong clocks, edges of calendars",
+    run,
+    mutations=("any_time_taken", "calendar_in_utc"),
+)

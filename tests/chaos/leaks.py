@@ -269,4 +269,10 @@ async def told(bootstrap: str, settings: Settings, refused: int) -> dict[str, by
 
 OURS = ("dlq_reason", "dlq_detail", "dlq_topic", "dlq_partition", "dlq_offset", "dlq_time")
 
-ROW = Row("leaks", "11", "secrets in every header, field and setting are told nowhere", run)
+ROW = Row(
+    "leaks",
+    "11",
+    "secrets in every header, field and setting are told nowhere",
+    run,
+    mutations=("details_quoted", "urls_whole"),
+)

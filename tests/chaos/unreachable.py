@@ -146,4 +146,10 @@ class Proxy:
         writer.close()
 
 
-ROW = Row("unreachable", "3", "the broker out of reach: connections refused, then nothing answered, and back", run)
+ROW = Row(
+    "unreachable",
+    "3",
+    "the broker out of reach: connections refused, then nothing answered, and back",
+    run,
+    mutations=("gives_up",),
+)
