@@ -17,6 +17,7 @@ from funnelwatch.agents.demo.command import demo
 from funnelwatch.agents.deploy.commands import alertmanager, rules
 from funnelwatch.agents.dlq.commands import dlq
 from funnelwatch.agents.errors import OperationError
+from funnelwatch.agents.gateway.commands import gateway, sources
 
 EPILOG = """\b
 Configuration: --config FILE, else the file named by FUNNELWATCH_CONFIG, else ./funnelwatch.toml, else defaults for
@@ -46,6 +47,7 @@ def funnelwatch() -> None:
       funnelwatch check                is everything there?
       funnelwatch worker               fold events (as many as you have partitions)
       funnelwatch board                serve figures, pages and metrics
+      funnelwatch gateway              receive webhooks of CRMs and telephone systems
       funnelwatch rules                write alert rules and runbooks for Prometheus
       funnelwatch alertmanager         write who is told what for Alertmanager
     """
@@ -291,6 +293,8 @@ def import_(
 
 funnelwatch.add_command(demo)
 funnelwatch.add_command(dlq)
+funnelwatch.add_command(gateway)
+funnelwatch.add_command(sources)
 funnelwatch.add_command(rules)
 funnelwatch.add_command(alertmanager)
 

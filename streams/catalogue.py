@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from funnelwatch.streams.gateway_metrics import GATEWAY
 from funnelwatch.streams.kpi_metrics import INFO, PAIRS
 from funnelwatch.streams.metric import Metric
 from funnelwatch.streams.operational_metrics import BOARD, SHARED, WORKER
@@ -25,6 +26,7 @@ CATALOGUE: Final[dict[str, Metric]] = {
         *BOARD,
         *SHARED,
         *WORKER,
+        *GATEWAY,
     )
 }
 """All metrics by name, in the order in which they are exposed and documented."""

@@ -159,7 +159,7 @@ WORKER: Final = (
         ("reason",),
         "Events refused since the process started, by stable reason code.",
         "Read the dead letters of that reason and correct the publisher.",
-        ("worker", "gateway"),
+        ("worker",),
     ),
     Metric(
         "funnelwatch_links_total",

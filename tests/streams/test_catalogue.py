@@ -86,6 +86,21 @@ def test_the_worker_exposes_what_the_catalogue_says():
     assert exposed == {metric.name: metric.type for metric in of_process("worker")}
 
 
+def test_the_gateway_exposes_what_the_catalogue_says():
+    from funnelwatch.agents.gateway.metrics import Metrics
+
+    metrics = Metrics()
+    for metric in of_process("gateway"):
+        if metric.type == "gauge" and metric.name != "funnelwatch_build_info":
+            metrics.watch(metric.name, list)
+    exposed = {
+        f"{family.name}_total" if family.type == "counter" else family.name: family.type
+        for family in metrics.registry.collect()
+    }
+
+    assert exposed == {metric.name: metric.type for metric in of_process("gateway")}
+
+
 def test_the_documentation_is_the_catalogue():
     page = Path(__file__).parents[2] / "docs" / "metrics.md"
     command = "from funnelwatch.streams.catalogue import as_markdown as m; print(m(), end='')"

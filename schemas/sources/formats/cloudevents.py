@@ -16,6 +16,7 @@ from funnelwatch.schemas.sources.contract import Delivery, Outgoing, Reply, Resu
 
 EVENTS_MAX: Final = 10_000
 """Events in one batch."""
+MEDIA: Final = ("application/cloudevents+json", "application/cloudevents-batch+json")
 _ATTRIBUTE: Final = "ce-"
 
 
@@ -31,12 +32,9 @@ def translate(delivery: Delivery, _options: SourceOptions, /) -> list[Result]:
 def _envelopes(delivery: Delivery) -> list[dict[str, Any]]:
     media = delivery.media_type
     if media.startswith("application/cloudevents"):
-        if media not in {"application/cloudevents+json", "application/cloudevents-batch+json"}:
+        if media not in MEDIA:
             raise RefusedError(Reason.WRONG_CONTENT_TYPE, f"events are read as JSON, not as {fields.described(media)}")
-        found = reading.json_body(delivery.body)
-        events = reading.sequence(found, "the batch", EVENTS_MAX) if media.endswith("-batch+json") else [found]
-        return [envelope.opened(reading.mapping(event, "an event")) for event in events]
-    if any(name.startswith(_ATTRIBUTE) for name in delivery.headers):
+    elif any(name.startswith(_ATTRIBUTE) for name in delivery.headers):
         return [_binary(delivery)]
     found = reading.json_body(delivery.body)
     events = reading.sequence(found, "the batch", EVENTS_MAX) if isinstance(found, list) else [found]

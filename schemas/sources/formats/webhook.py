@@ -74,7 +74,7 @@ class _Proof:
             text = reading.text_of(found.get(name)) if isinstance(found, dict) else ""
         if not 0 < len(text) <= CHALLENGE_CHARS_MAX:
             return None
-        return Reply(200, {"content-type": "text/plain; charset=utf-8"}, text.encode("utf-8", "replace"))
+        return Reply(200, {"content-type": "text/plain"}, text.encode("utf-8", "replace"))
 
 
 class _Standard(proofs.TimedSignature):

@@ -1,0 +1,123 @@
+"""What a translator says, on its way: people become reps, events go out, those of unknown people are kept.
+
+Receivers and pollers hand in their results here. When `Intake.take` returns, everything is safe.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from funnelwatch.agents.gateway.directory import Directory
+from funnelwatch.agents.gateway.metrics import Metrics
+from funnelwatch.agents.gateway.outlet import Outlet
+from funnelwatch.agents.gateway.sources import Source
+from funnelwatch.agents.gateway.spool import Kept, Message, Spool
+from funnelwatch.schemas import fields
+from funnelwatch.schemas.encode import encode_event
+from funnelwatch.schemas.events import TOPICS
+from funnelwatch.schemas.reasons import Reason, RefusedError
+from funnelwatch.schemas.settings import Settings
+from funnelwatch.schemas.sources.contract import Outgoing, Passed, Result
+
+log = logging.getLogger(__name__)
+
+RELEASE_EVENTS: Final = 1_000
+"""Kept events that are published at a time when their person becomes known."""
+REFERENCES_MAX: Final = 8
+"""Ways in which one event names its person."""
+NOT_FETCHED: Final = "not_fetched"
+"""The reason why an object that a notification names is passed: nothing polls this source."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Outgoing).decode
+
+
+class Intake:
+    """Takes results of translators. ``fetching`` are the sources whose poller fetches what notifications only name."""
+
+    def __init__(
+        self, settings: Settings, directory: Directory, outlet: Outlet, spool: Spool, metrics: Metrics
+    ) -> None:
+        self.fetching: set[str] = set()
+        self._topics = {kind: settings.kafka.prefix + topic for kind, topic in TOPICS.items()}
+        self._directory = directory
+        self._outlet = outlet
+        self._spool = spool
+        self._metrics = metrics
+
+    async def take(self, source: Source, results: Sequence[Result]) -> None:
+        """Return when all of it is safe: acknowledged by Kafka, or on disk.
+
+        Raises:
+            RefusedError: An event cannot be taken; then nothing of the results is.
+            FullError: There is no room. Some may have been taken: hand the same in again later.
+        """
+        messages: list[Message] = []
+        kept: list[Kept] = []
+        wanted: list[bytes] = []
+        passed: Counter[str] = Counter()
+        for result in results:
+            if isinstance(result, Outgoing):
+                self._sort(result, messages, kept)
+            elif isinstance(result, Passed):
+                passed[result.reason] += 1
+            elif source.name in self.fetching:
+                wanted.append(_encode(result))
+            else:
+                passed[NOT_FETCHED] += 1
+        if kept:
+            await self._spool.keep(kept)
+        if wanted:
+            await self._spool.want(source.name, wanted)
+        await self._outlet.put(messages)
+        self._metrics.took(source.name, published=len(messages), kept=len(kept), wanted=len(wanted), passed=passed)
+
+    def _sort(self, outgoing: Outgoing, messages: list[Message], kept: list[Kept]) -> None:
+        references = _readable(outgoing.references)
+        rep = self._directory.rep_of(references) if references else None
+        if references and rep is None:
+            outgoing.event()  # what could not be published later is refused now
+            kept.append(Kept(outgoing.source, outgoing.id, references, _encode(outgoing)))
+        else:
+            messages.append(self._message(outgoing, rep))
+
+    def _message(self, outgoing: Outgoing, rep: str | None) -> Message:
+        event = outgoing.event(rep)
+        return Message(self._topics[event.kind], event.subject, encode_event(event))
+
+    async def release(self) -> int:
+        """Publish the kept events of people who have become known. How many they were."""
+        released = 0
+        for person, _ in await self._spool.people():
+            rep = self._directory.rep_of(person)
+            while rep is not None and (found := await self._spool.kept_of(person, RELEASE_EVENTS)):
+                await self._outlet.put([one for _, outgoing in found if (one := self._released(outgoing, rep))])
+                await self._spool.release(number for number, _ in found)
+                released += len(found)
+        if released:
+            log.info("%d kept events of people who are known now are published", released)
+        return released
+
+    def _released(self, outgoing: bytes, rep: str) -> Message | None:
+        try:
+            return self._message(_decode(outgoing), rep)
+        except RefusedError as error:  # it was looked at before it was kept, so only a new version can refuse it
+            log.error("A kept event cannot be published (%s): %s", error.reason, error.detail)  # noqa: TRY400
+            return None
+
+
+def _readable(references: tuple[str, ...]) -> tuple[str, ...]:
+    """References that can be in a table: texts of a body can be anything.
+
+    Raises:
+        RefusedError: Somebody is named, and in no way that can.
+    """
+    found = tuple(one for one in references if 0 < len(one) <= fields.ID_CHARS_MAX and fields.is_clean(one))
+    if references and not found:
+        raise RefusedError(Reason.BAD_ID, f"nobody can be called {fields.shown(references[0])}")
+    return found[:REFERENCES_MAX]

@@ -1,0 +1,9 @@
+"""The pollers there are, by their system's name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from funnelwatch.agents.gateway.polling import Poller
+
+POLLERS: Final[dict[str, Poller]] = {}
