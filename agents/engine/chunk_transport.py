@@ -175,7 +175,11 @@ class ChunkConsumer(DurableConsumer):
     # -- delivery
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109  (Faust's signature)
-        """As stock, yielding one message per slice."""
+        """As stock, one message per slice, delivering here what its agent has room for.
+
+        What is yielded is delivered by stock, in a race with the end of the flow: four tasks and three turns of the
+        loop, which at light load cost more than folding the slice.
+        """
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
         if records is None or self.should_stop:
@@ -188,7 +192,22 @@ class ChunkConsumer(DurableConsumer):
             for chunk in self._chunks(tp, fetched):
                 if not self.flow_active or self.app.consumer_generation_id != generation:
                     return  # before it is noted as delivered: it will be fetched again
-                yield tp, self._delivery(tp, chunk)
+                message = self._delivery(tp, chunk)
+                if self._is_taken_at_once(tp):
+                    await self.callback(message)
+                    self._read_offset[tp] = message.offset
+                else:
+                    yield tp, message
+
+    def _is_taken_at_once(self, tp: TP) -> bool:
+        """Whether delivery waits for nobody: not for an agent, not for the end of a rebalance."""
+        channels = self.app.topics._tp_index.get(tp)  # noqa: SLF001  (Faust's conductor tells nobody)
+        return bool(
+            channels
+            and tp.topic in self.app.source_topics
+            and self.app.flow_control.is_active()
+            and not any(channel.queue.full() for channel in channels)
+        )
 
     def _chunks(self, tp: TP, fetched: list[Any]) -> Iterator[list[Any]]:
         for i in range(0, len(fetched), CHUNK_RECORDS_MAX):

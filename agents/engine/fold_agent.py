@@ -144,6 +144,7 @@ class FoldAgents:
                 shard.cells.add(change.before, change.after)
                 shard.cells.see(change.newest)
         self._metrics.folded(last.topic, partition, came_us(last))
+        self._shards.changed.set()
         # Nothing above this line awaits: nobody sees half of a chunk.
         await table.send(partition, writes)
         await self._outbox.send_links(link for change in changes.values() for link in change.links)

@@ -1,5 +1,7 @@
 """Brings Redis up to date with the shards that are ours.
 
+It is woken when one of them changes, waits a moment for more, and sends what changed in all of them at once.
+
 If Redis is away, ingestion goes on: values are absolute, so what waits is bounded by the number of cells.
 """
 
@@ -7,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Final
 
@@ -18,11 +21,15 @@ from funnelwatch.agents.engine.metrics import Metrics
 from funnelwatch.agents.engine.shard_store import FIELDS_PER_CALL, Answer, ShardStore
 from funnelwatch.agents.engine.shards import Shard, Shards
 from funnelwatch.schemas.events import Kind
+from funnelwatch.streams.cells import Cell, CellValue
 
-COALESCE_LIGHT_SECONDS: Final = 0.02
+COALESCE_LIGHT_SECONDS: Final = 0.004
+"""How long a change waits for others: a fetch brings several, and each round costs a message to Redis."""
 COALESCE_HEAVY_SECONDS: Final = 0.25
 HEAVY_CELLS: Final = 2_000
 """So many changed cells at once are heavy load."""
+FIELDS_PER_ROUND: Final = 4_000
+"""So many fields are encoded in one go, or a few more; others have to get their turn."""
 BEAT_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 0.5
 
@@ -67,23 +74,38 @@ class Publisher:
             try:
                 cells = await self.publish()
                 self._note_connected()
-                await asyncio.sleep(COALESCE_HEAVY_SECONDS if cells >= HEAVY_CELLS else COALESCE_LIGHT_SECONDS)
+                await self._rest(cells)
             except (TimeoutError, redis.exceptions.RedisError, OSError) as trouble:
                 self._note_trouble(trouble)
                 await asyncio.sleep(RETRY_SECONDS)
             except Exception as failure:  # noqa: BLE001  (a publisher that stopped would leave old figures standing)
                 self._die(failure, "figures could not be published")
 
+    async def _rest(self, cells: int) -> None:
+        """Until something has changed and a little longer, or until the next beat."""
+        if cells >= HEAVY_CELLS:
+            await asyncio.sleep(COALESCE_HEAVY_SECONDS)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._beat_at + BEAT_SECONDS - monotonic()):
+                await self._shards.changed.wait()
+                await asyncio.sleep(COALESCE_LIGHT_SECONDS)
+
     async def publish(self) -> int:
         """One round over all shards; the number of cells that were sent."""
+        self._shards.changed.clear()  # what changes from here on is sent in the next round
         is_beat = monotonic() - self._beat_at >= BEAT_SECONDS
         if is_beat:
             await self._look_after_redis()
             self._sample(now_us())
+        ours = [shard for shard in self._shards if shard.is_current and (shard.claimed or await self._claim(shard))]
         cells = 0
-        for shard in self._shards:
-            if shard.is_current and (shard.claimed or await self._claim(shard)):
-                cells += await self._publish_shard(shard, is_beat=is_beat)
+        for shard in ours:
+            if shard.publish_all:
+                self._shards.age(shard.cells)
+                cells += await self._publish_everything(shard)
+        ready = [shard for shard in ours if shard.claimed and not shard.publish_all]
+        cells += await self._publish_changes(ready, is_beat=is_beat)
         if is_beat:
             self._beat_at = monotonic()
         return cells
@@ -107,26 +129,36 @@ class Publisher:
         shard.publish_all = shard.publish_all or answer is Answer.TAKEN
         return shard.claimed
 
-    async def _publish_shard(self, shard: Shard, *, is_beat: bool) -> int:
-        self._shards.age(shard.cells)
-        if shard.publish_all:
-            return await self._publish_everything(shard)
-        updated_us, newest = now_us(), shard.cells.newest
-        if shard.cells.is_changed:
-            shard.unsent.update(shard.cells.take_changed())
+    async def _publish_changes(self, shards: list[Shard], *, is_beat: bool) -> int:
+        """All of them in one message to Redis, or a few when there is much to say."""
+        updated_us = now_us()
+        newest = [shard.cells.newest for shard in shards]
+        for shard in shards:
+            self._shards.age(shard.cells)
+            if shard.cells.is_changed:
+                shard.unsent.update(shard.cells.take_changed())
+        # Nothing above this line awaits: what was folded until `updated_us` is about to be sent.
+        changed = [(shard, at) for shard, at in zip(shards, newest, strict=True) if shard.unsent]
         sent = 0
-        while shard.unsent and shard.claimed:
-            some = dict(islice(shard.unsent.items(), FIELDS_PER_CALL))
-            if self._note(shard, await self._store.write(shard, some, updated_us)):
-                sent += len(some)
-                for cell in some:
-                    del shard.unsent[cell]
-        if sent and not shard.unsent:
-            self._metrics.became_visible(newest, now_us())
-        if is_beat and shard.claimed and not shard.unsent:
-            current_us = self._current_us(shard.kind, shard.partition)
-            self._note(shard, await self._store.beat(shard, updated_us, current_us))
+        while some := list(_portions(shards)):
+            answers = await self._store.send([self._store.write(*portion, updated_us) for portion in some])
+            for (shard, cells), answer in zip(some, answers, strict=True):
+                if self._note(shard, answer):
+                    sent += len(cells)
+                    for cell in cells:
+                        del shard.unsent[cell]
+        visible_us = now_us()
+        for shard, at in changed:
+            if not shard.unsent:
+                self._metrics.became_visible(at, visible_us)
+        if is_beat:
+            await self._beat([shard for shard in shards if shard.claimed and not shard.unsent], updated_us)
         return sent
+
+    async def _beat(self, shards: list[Shard], updated_us: int) -> None:
+        beats = [self._store.beat(shard, updated_us, self._current_us(shard.kind, shard.partition)) for shard in shards]
+        for shard, answer in zip(shards, await self._store.send(beats), strict=True):
+            self._note(shard, answer)
 
     async def _publish_everything(self, shard: Shard) -> int:
         """Stage a copy beside the live one, then swap: a reader sees the old cells or the new ones."""
@@ -148,6 +180,8 @@ class Publisher:
             return True
         if answer is Answer.FENCED:
             self._metrics.fenced.inc()
+        else:
+            self._shards.changed.set()  # to be claimed again, at once
         shard.claimed = False
         shard.publish_all = shard.publish_all or answer is Answer.LOST
         return False
@@ -162,3 +196,13 @@ class Publisher:
             log.warning("Redis does not answer, events are folded on, figures wait: %s", trouble or repr(trouble))
             self._run_id = self._run_id or ""
         self.is_connected = False
+
+
+def _portions(shards: list[Shard]) -> Iterator[tuple[Shard, dict[Cell, CellValue | None]]]:
+    """Of each shard what one call takes of its unsent cells, until it is enough for one round."""
+    fields = 0
+    for shard in shards:
+        if shard.unsent and shard.claimed and fields < FIELDS_PER_ROUND:
+            portion = dict(islice(shard.unsent.items(), FIELDS_PER_CALL))
+            fields += len(portion)
+            yield shard, portion

@@ -18,9 +18,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from importlib import resources
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
+from redis.exceptions import NoScriptError
 
 from funnelwatch.agents.board.shards import changes_channel, shard_key
 from funnelwatch.agents.engine.shards import Shard
@@ -29,6 +30,7 @@ from funnelwatch.streams.cells import Cell, CellValue, encode, encode_value
 FIELDS_PER_CALL: Final = 1_000
 STAGED_SECONDS_MAX: Final = 600
 """A staged copy whose worker died goes away by itself."""
+KEYS_PER_CALL: Final = 4
 _REMOVED: Final = b""
 _pack: Final = msgspec.msgpack.Encoder().encode
 _ARRAY_OF_5: Final = b"\x95"
@@ -44,6 +46,14 @@ class Answer(StrEnum):
     """Nobody or somebody older owns it: claim again, and publish everything."""
     FENCED = "fenced"
     """Somebody newer owns it: Kafka will tell us soon."""
+
+
+class Call(NamedTuple):
+    """A script with what it is told; nothing has happened yet."""
+
+    script: Any
+    keys: list[str]
+    arguments: list[Any]
 
 
 class ShardStore:
@@ -80,16 +90,37 @@ class ShardStore:
         found: list[bytes | None] = await self._redis.mget([self._key(shard, "owner") for shard in shards])
         return found
 
+    async def send(self, calls: Sequence[Call]) -> list[Answer]:
+        """Have all of these done, in one message to Redis and in this order; what each script said."""
+        if len(calls) < 2:  # noqa: PLR2004  (one needs no pipeline)
+            return [await self._one(call) for call in calls]
+        pipeline = self._redis.pipeline(transaction=False)
+        for call in calls:
+            pipeline.evalsha(call.script.sha, KEYS_PER_CALL, *call.keys, *call.arguments)
+        answers = []
+        for call, said in zip(calls, await pipeline.execute(raise_on_error=False), strict=True):
+            if isinstance(said, NoScriptError):
+                answers.append(await self._one(call))  # which tells Redis the script first
+            elif isinstance(said, BaseException):
+                raise said
+            else:
+                answers.append(Answer(said.decode()))
+        return answers
+
+    async def _one(self, call: Call) -> Answer:
+        said: bytes = await call.script(keys=call.keys, args=call.arguments)
+        return Answer(said.decode())
+
     async def claim(self, shard: Shard) -> Answer:
         """Become the owner: `Answer.TAKEN`, `Answer.KEPT` or `Answer.FENCED`."""
-        return await self._call(self._claim, shard, updated_us=0, op="claim", payload=None)
+        return await self._one(self._call(self._claim, shard, updated_us=0, op="claim", payload=None))
 
-    async def write(self, shard: Shard, changes: Mapping[Cell, CellValue | None], updated_us: int) -> Answer:
+    def write(self, shard: Shard, changes: Mapping[Cell, CellValue | None], updated_us: int) -> Call:
         """Set cells to absolute values; None removes one. At most `FIELDS_PER_CALL` of them."""
         flat: list[bytes] = []
         for cell, value in changes.items():
             flat += (encode(cell), _REMOVED if value is None else encode_value(value))
-        return await self._call(self._write, shard, updated_us=updated_us, op="set", payload=flat, more=flat)
+        return self._call(self._write, shard, updated_us=updated_us, op="set", payload=flat)
 
     async def stage(self, shard: Shard, cells: Sequence[tuple[Cell, CellValue]]) -> None:
         """Add cells to the copy that `swap` will put in place."""
@@ -103,21 +134,22 @@ class ShardStore:
 
     async def swap(self, shard: Shard, updated_us: int) -> Answer:
         """Put the staged copy in place of all the shard said before."""
-        return await self._call(self._swap, shard, updated_us=updated_us, op="reload", payload=None)
+        return await self._one(self._call(self._swap, shard, updated_us=updated_us, op="reload", payload=None))
 
-    async def beat(self, shard: Shard, updated_us: int, current_us: int) -> Answer:
+    def beat(self, shard: Shard, updated_us: int, current_us: int) -> Call:
         """Say that everything read until ``updated_us`` is in, and everything that Kafka had at ``current_us``."""
         payload = [shard.cells.newest, updated_us, current_us]
         more = [str(current_us).encode()]
-        return await self._call(self._beat, shard, updated_us=updated_us, op="beat", payload=payload, more=more)
+        return self._call(self._beat, shard, updated_us=updated_us, op="beat", payload=payload, more=more)
 
-    async def _call(
+    def _call(
         self, script: Any, shard: Shard, *, updated_us: int, op: str, payload: Any, more: Sequence[bytes] = ()
-    ) -> Answer:
+    ) -> Call:
         newest = shard.cells.newest
-        answer: bytes = await script(
+        return Call(
+            script,
             keys=[self._key(shard, what) for what in ("owner", "cells", "meta")] + [self._staged(shard)],
-            args=[
+            arguments=[
                 self.token(shard),
                 self._fingerprint,
                 self._worker,
@@ -129,7 +161,6 @@ class ShardStore:
                 *more,
             ],
         )
-        return Answer(answer.decode())
 
     def _key(self, shard: Shard, what: str) -> str:
         return shard_key(self._prefix, shard.kind, shard.partition, what)

@@ -60,6 +60,8 @@ class Shards:
         self._now_us = now_us
         self._epochs: dict[tuple[Kind, int], int] = {}
         self._shards: dict[tuple[Kind, int], Shard] = {}
+        self.changed = asyncio.Event()
+        """Set when there may be something to publish."""
 
     def __iter__(self) -> Iterator[Shard]:
         return iter(list(self._shards.values()))
@@ -87,6 +89,7 @@ class Shards:
             shard = self._shards.get((kind, partition))
             if shard is not None:
                 shard.epoch, shard.claimed = epoch, False
+                self.changed.set()
 
     def drop(self, kind: Kind, partition: int) -> None:
         """Forget a shard's cells."""
@@ -117,6 +120,7 @@ class Shards:
             raise PartitionLost(f"{kind}[{partition}]")
         self.drop(kind, partition)
         self._shards[kind, partition] = Shard(kind, partition, epoch, cells)
+        self.changed.set()
 
     def age(self, cells: ShardCells) -> None:
         """Let expire what is too old by now."""
@@ -134,6 +138,7 @@ class Shards:
             new, newest = self._contribution(kind, key, row)
             shard.cells.add(old, new)
             shard.cells.see(newest)
+        self.changed.set()
 
     def _contribution(self, kind: Kind, key: bytes, row: Row) -> tuple[Contribution | None, int | None]:
         if row is None:

@@ -101,3 +101,30 @@ async def test_a_fetch_that_ends_while_the_flow_is_stopped_seeks_nothing_and_del
 
     assert [delivery async for delivery in consumer.getmany(1.0)] == []
     assert consumer._expected == {}
+
+
+@pytest.mark.parametrize(("is_full", "flow"), [(False, True), (True, True), (False, False)])
+async def test_a_chunk_its_agent_has_room_for_is_delivered_at_once_and_another_one_as_stock_does(
+    consumer, monkeypatch, is_full, flow
+):
+    delivered = []
+
+    async def fetched(_):
+        return {SOURCE: [SimpleNamespace(offset=10)]}, {SOURCE}
+
+    async def deliver(message):
+        delivered.append(message)
+
+    consumer._wait_next_records, consumer.flow_active, consumer._stopped = fetched, True, asyncio.Event()
+    consumer._to_message = lambda tp, record: Delivered(record.offset)
+    consumer.callback = deliver
+    queue = SimpleNamespace(full=lambda: is_full)
+    consumer.app.topics._tp_index = {SOURCE: [SimpleNamespace(queue=queue)]}
+    consumer.app.flow_control = SimpleNamespace(is_active=lambda: flow)
+    monkeypatch.setattr(ChunkConsumer, "should_stop", False)
+    yielded = [message async for _, message in consumer.getmany(1.0)]
+
+    at_once = flow and not is_full
+    assert [message.offset for message in delivered] == ([10] if at_once else [])
+    assert [message.offset for message in yielded] == ([] if at_once else [10])
+    assert consumer._expected[SOURCE] == 11

@@ -12,6 +12,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.stores import rocksdb
 from faust.tables.recovery import RebalanceAgain, Recovery
+from faust.transport.conductor import Conductor, ConductorCompiler
 from faust.transport.drivers import aiokafka as driver
 
 from funnelwatch.agents.engine.chunk_transport import ChunkConsumer, ConsumerThread, DurableConsumer, IdempotentProducer
@@ -75,6 +76,7 @@ def test_what_is_called_is_there(owner, attributes):
                 "_committed_offset",
                 "_unacked_messages",
                 "_buffered_partitions",
+                "self.callback = callback",
             ],
         ),
         (Recovery.__init__, ["active_highwaters"]),
@@ -84,6 +86,8 @@ def test_what_is_called_is_there(owner, attributes):
         (aiokafka.AIOKafkaConsumer.__init__, ["_isolation_level", "_fetch_max_wait_ms"]),
         (aiokafka.AIOKafkaConsumer.start, ["_isolation_level", "_fetch_max_wait_ms"]),
         (rocksdb.Store.__init__, ["_dbs"]),
+        (ConductorCompiler.build, ["queue.full()", "acquire_flow_control()", "wait_until_producer_ebb()"]),
+        (Conductor._update_callback_map, ["_tp_index"]),
     ],
 )
 def test_attributes_that_are_read_or_set_are_still_used_by_stock(function, names):

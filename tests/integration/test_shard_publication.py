@@ -13,7 +13,7 @@ from support.organisation import CALENDAR, SETTINGS
 
 from funnelwatch.agents.board.shards import changes_channel, shard_key
 from funnelwatch.agents.engine.metrics import Metrics
-from funnelwatch.agents.engine.publisher import Publisher
+from funnelwatch.agents.engine.publisher import BEAT_SECONDS, Publisher
 from funnelwatch.agents.engine.shard_store import FIELDS_PER_CALL, Answer, ShardStore
 from funnelwatch.agents.engine.shards import Shard
 from funnelwatch.agents.engine.worker import ONCE
@@ -42,13 +42,13 @@ def store_of(client, name: str, worker: str) -> ShardStore:
     return ShardStore(client, name, worker, SETTINGS.fingerprint)
 
 
-def shard_of(epoch: int, reps: tuple[str, ...] = ("ada",)) -> Shard:
+def shard_of(epoch: int, reps: tuple[str, ...] = ("ada",), partition: int = 2) -> Shard:
     cells = ShardCells(CALENDAR, 30)
     cells.see(AT)
     cells.advance_to(AT)
     for rep in reps:
         cells.add(None, won(rep))
-    return Shard(Kind.DEAL, 2, epoch, cells)
+    return Shard(Kind.DEAL, partition, epoch, cells)
 
 
 def won(rep: str, count: int = 1) -> Contribution:
@@ -60,6 +60,7 @@ class Fleet:
 
     def __init__(self, *shards: Shard) -> None:
         self.shards = list(shards)
+        self.changed = asyncio.Event()
 
     def __iter__(self):
         return iter(self.shards)
@@ -68,9 +69,9 @@ class Fleet:
         pass
 
 
-def publisher_of(shard: Shard, store: ShardStore) -> Publisher:
+def publisher_of(shards: Shard | Fleet, store: ShardStore) -> Publisher:
     return Publisher(
-        Fleet(shard),
+        shards if isinstance(shards, Fleet) else Fleet(shards),
         store,
         Metrics(),
         lambda failure, why: pytest.fail(f"{why}: {failure}"),
@@ -79,8 +80,8 @@ def publisher_of(shard: Shard, store: ShardStore) -> Publisher:
     )
 
 
-async def cells_of(client, name: str) -> dict:
-    fields = await client.hgetall(shard_key(name, Kind.DEAL, 2, "cells"))
+async def cells_of(client, name: str, partition: int = 2) -> dict:
+    fields = await client.hgetall(shard_key(name, Kind.DEAL, partition, "cells"))
     cells = {decode_cell(field): value for field, value in fields.items()}
     return {cell: decode_value(cell, value) for cell, value in cells.items()}
 
@@ -110,6 +111,7 @@ async def test_everything_is_published_once_claimed_and_then_only_what_changes(c
         "worker": "w1",
         "fingerprint": SETTINGS.fingerprint,
         "watermark_us": str(AT),
+        "current_us": str(AT),
     }
 
 
@@ -122,6 +124,55 @@ async def test_a_shard_of_more_cells_than_fit_into_one_call_arrives_whole(client
     await publisher.publish()
 
     assert await cells_of(client, name) == shard.cells.all_cells()
+
+
+async def test_a_round_sends_what_changed_in_all_shards_and_one_that_is_lost_hinders_no_other(client, name):
+    shards = [shard_of(epoch=5, partition=partition) for partition in range(4)]
+    fleet = Fleet(*shards)
+    publisher = publisher_of(fleet, store_of(client, name, "w1"))
+    await publisher.publish()
+    other = shard_of(6, ("cem",), partition=1)
+    await publisher_of(other, store_of(client, name, "w2")).publish()
+    for shard in shards:
+        shard.cells.add(won("ada"), won("bob", 2))
+    await client.script_flush()
+
+    assert await publisher.publish() == 3 * len(shards[0].cells.all_cells()) + 3 * len(other.cells.all_cells())
+    for partition in (0, 2, 3):
+        assert await cells_of(client, name, partition) == shards[partition].cells.all_cells()
+    assert await cells_of(client, name, 1) == other.cells.all_cells()
+    assert [shard.claimed for shard in shards] == [True, False, True, True]
+    assert not any(shard.unsent for shard in (shards[0], shards[2], shards[3]))
+
+
+async def test_a_change_is_published_long_before_the_next_beat(client, name):
+    shard = shard_of(1)
+    fleet = Fleet(shard)
+    delays = []
+    async with client.pubsub() as channel:
+        await channel.subscribe(changes_channel(name))
+        publishing = asyncio.create_task(publisher_of(fleet, store_of(client, name, "w1")).run())
+        await _heard(channel, "reload")
+        for count in range(1, 6):
+            await asyncio.sleep(0.05)  # it waits for something to happen by now
+            began = asyncio.get_running_loop().time()
+            shard.cells.add(won("ada", count), won("ada", count + 1))
+            fleet.changed.set()
+            await _heard(channel, "set")
+            delays.append(asyncio.get_running_loop().time() - began)
+        publishing.cancel()
+        with suppress(asyncio.CancelledError):
+            await publishing
+
+    assert min(delays) < BEAT_SECONDS / 4
+    assert await cells_of(client, name) == shard.cells.all_cells()
+
+
+async def _heard(channel, op: str) -> None:
+    async with asyncio.timeout(10):
+        async for message in channel.listen():
+            if message["type"] == "message" and msgspec.msgpack.decode(message["data"])[3] == op:
+                return
 
 
 async def test_what_an_earlier_owner_left_goes_with_the_swap(client, name):
@@ -179,8 +230,8 @@ async def test_every_call_is_announced_as_the_board_reads_it(client, name):
         await channel.subscribe(changes_channel(name))
         await store.claim(shard)
         await store.swap(shard, updated_us=AT + 1)
-        await store.write(shard, {AdvanceCell("ada"): 7, AdvanceCell("bob"): None}, updated_us=AT + 2)
-        await store.beat(shard, updated_us=AT + 3, current_us=AT + 2)
+        await store.send([store.write(shard, {AdvanceCell("ada"): 7, AdvanceCell("bob"): None}, updated_us=AT + 2)])
+        await store.send([store.beat(shard, updated_us=AT + 3, current_us=AT + 2)])
         notes = []
         while len(notes) < 3:
             message = await channel.get_message(ignore_subscribe_messages=True, timeout=5)
