@@ -17,6 +17,7 @@ from funnelwatch.schemas.reasons import RefusedError
 from funnelwatch.schemas.settings import (
     CalendarSettings,
     CallSettings,
+    DetectorSettings,
     GatewaySettings,
     PipelineSettings,
     Rate,
@@ -48,6 +49,12 @@ RETENTION_DAYS_MAX: Final = 3_660
 EXPECTED_HOURS_MAX: Final = 10_000
 PARTITIONS_MAX: Final = 1_000
 REPS_MAX: Final = 1_000_000
+LEAVE_DAYS_MAX: Final = 400
+"""Of one span: a longer one is a mistake in a year."""
+EVIDENCE_MIN, EVIDENCE_MAX = 3.0, 100.0
+"""What pages is above what warns."""
+SHAPE_MIN, SHAPE_MAX = 0.1, 1_000.0
+PAGES_MAX: Final = 10_000
 PORT_MAX: Final = 65_535
 SESSION_SECONDS_MIN: Final = 2.0
 SECONDS_MAX: Final = 3_600.0
@@ -66,6 +73,7 @@ def check(settings: Settings, problems: Problems, countries: Mapping[str, Collec
     _calendar(settings.calendar, problems, countries)
     _pipelines(settings.pipelines, problems)
     _expectations(settings, problems)
+    _detectors(settings.detectors, problems)
     for rep, override in settings.reps.items():
         _override(rep, override, problems)
     _rates(settings, problems)
@@ -159,6 +167,35 @@ def _override(rep: str, override: RepOverride, problems: Problems) -> None:
     _refused(lambda: fields.identifier(rep, "it"), f"reps.{rep}", "is no id of a rep", problems)
     _hours(override.hours, f"reps.{rep}.hours", problems)
     _weekdays(override.working_days, f"reps.{rep}.working_days", problems)
+    _leave(override.leave, f"reps.{rep}.leave", problems)
+
+
+def _leave(leave: tuple[str, ...], path: str, problems: Problems) -> None:
+    for number, text in enumerate(leave):
+        first, _, last = text.partition("..")
+        ends = [first, last or first]
+        _dates(tuple(ends), f"{path}[{number}]", problems)
+        problems.unless(
+            ends == sorted(ends) and days_of_leave(text) <= LEAVE_DAYS_MAX,
+            f"{path}[{number}]",
+            f"must be a date or first..last, at most {LEAVE_DAYS_MAX} days",
+        )
+
+
+def days_of_leave(text: str) -> int:
+    """How many days a date, or a span of dates, has; 0 if it is none."""
+    try:
+        first, last = (date.fromisoformat(part) for part in (text.split("..") * 2)[:2])
+    except ValueError:
+        return 0
+    return (last - first).days + 1
+
+
+def _detectors(detectors: DetectorSettings, problems: Problems) -> None:
+    for name in ("loss_critical", "stall_critical"):
+        _between(getattr(detectors, name), EVIDENCE_MIN, EVIDENCE_MAX, f"detectors.{name}", problems)
+    _between(detectors.stall_shape, SHAPE_MIN, SHAPE_MAX, "detectors.stall_shape", problems)
+    _between(detectors.pages_per_manager_day, 0, PAGES_MAX, "detectors.pages_per_manager_day", problems)
 
 
 def _rates(settings: Settings, problems: Problems) -> None:

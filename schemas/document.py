@@ -261,7 +261,10 @@ class Evidence(msgspec.Struct, gc=False):
 
 
 class Alert(msgspec.Struct, gc=False):
-    """A detector started (``firing``) or stopped (``resolved``) saying that something is wrong; on ``kpi.alerts``."""
+    """A detector started (``firing``) or stopped (``resolved``) saying that something is wrong; on ``kpi.alerts``.
+
+    ``withheld``: it would be critical, but the manager has had the pages of the day: a warning, listed in the digest.
+    """
 
     id: str
     detector: str
@@ -277,3 +280,4 @@ class Alert(msgspec.Struct, gc=False):
     cause: str | None
     text: str
     url: str
+    withheld: bool = False

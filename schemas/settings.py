@@ -77,10 +77,28 @@ class BenchmarkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class RepOverride(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Hours and days of one rep where they differ from the organisation's (the zone comes from ``rep.upserted``)."""
+    """Hours and days of one rep where they differ from the organisation's (the zone comes from ``rep.upserted``).
+
+    ``leave``: dates, or spans ``first..last`` of them with both ends, on which the rep does not work.
+    """
 
     hours: tuple[str, ...] = ()
     working_days: tuple[str, ...] = ()
+    leave: tuple[str, ...] = ()
+
+
+class DetectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a manager is paged; ``funnelwatch calibrate`` tells what other values would do.
+
+    ``loss_critical`` and ``stall_critical`` are evidence (−log10 of a probability). ``stall_shape`` is that of the
+    gamma factor by which a rep's pace varies from day to day; the smaller, the more. ``pages_per_manager_day``: what
+    is over goes to the digest; 0 is no limit.
+    """
+
+    loss_critical: float = 4.0
+    stall_critical: float = 4.0
+    stall_shape: float = 4.0
+    pages_per_manager_day: int = 5
 
 
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -239,6 +257,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     pipelines: tuple[PipelineSettings, ...] = ()
     leads: LeadSettings = LeadSettings()
     benchmarks: BenchmarkSettings = BenchmarkSettings()
+    detectors: DetectorSettings = DetectorSettings()
     reps: dict[str, RepOverride] = {}
     rates: tuple[Rate, ...] = ()
     kafka: KafkaSettings = KafkaSettings()

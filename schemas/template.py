@@ -77,10 +77,22 @@ worked = []
 support_ratio = 0.7
 
 
-# ---- Reps whose hours or days differ from the organisation's. ----
+# ---- When a manager is paged. `funnelwatch calibrate` tells what other values would do with your own history. ----
+[detectors]
+# Evidence (-log10 of a probability) above which a spike of losses, or a stalled funnel, pages. 3 warns.
+loss_critical = 4.0
+stall_critical = 4.0
+# How evenly reps advance deals from day to day: calibrate fits it. The smaller, the longer nothing may advance.
+stall_shape = 4.0
+# More pages a manager and day go to the digest instead; 0 is no limit.
+pages_per_manager_day = 5
+
+
+# ---- Reps whose hours or days differ from the organisation's; leave are dates, or spans of them. ----
 #[reps."hubspot:7"]
 #hours = ["10:00-14:00"]
 #working_days = ["monday", "wednesday"]
+#leave = ["2026-12-24..2027-01-06", "2027-02-15"]
 
 
 # ---- Exchange rates to the organisation's currency, each from its day on. Without any, currencies stay apart. ----

@@ -215,6 +215,13 @@ PAIRS: Final = (
         "working days of the strongest window (loss_spike); 0 for detectors without one.",
         "As evidence_observed.",
     ),
+    _kpi(
+        "evidence_withheld",
+        "detector",
+        "",
+        "1 while the evidence would page and does not, since the manager has had the pages of the day.",
+        "It is in the digest and on the wall. Often: look at what pages, or raise detectors.pages_per_manager_day.",
+    ),
 )
 
 INFO: Final = (

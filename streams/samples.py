@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -39,8 +40,10 @@ def evidence_samples(document: Document, evidence: Mapping[str, float]) -> Itera
         yield f"sales_{document.level}_evidence", (*_subject(document), detector), str(value)
 
 
-def detail_samples(document: Document, details: Mapping[str, Evidence]) -> Iterator[Sample]:
-    """What the evidence is made of (detector → evidence), for the texts of alerts."""
+def detail_samples(
+    document: Document, details: Mapping[str, Evidence], withheld: AbstractSet[str] = frozenset()
+) -> Iterator[Sample]:
+    """What the evidence is made of (detector → evidence), for the texts of alerts, and whose page is withheld."""
     level, subject = document.level, _subject(document)
     for detector, found in details.items():
         labels = (*subject, detector)
@@ -48,6 +51,8 @@ def detail_samples(document: Document, details: Mapping[str, Evidence]) -> Itera
         yield f"sales_{level}_evidence_of", labels, str(found.of)
         yield f"sales_{level}_evidence_baseline", labels, str(found.baseline)
         yield f"sales_{level}_evidence_window_days", labels, str(found.window_days)
+        if detector in withheld:
+            yield f"sales_{level}_evidence_withheld", labels, "1"
 
 
 def _subject(document: Document) -> tuple[str, ...]:
@@ -155,10 +160,12 @@ class KpiSeries:
         if document.level != "rep" or document.id in self._admitted:
             self._page.put(f"evidence:{document.level}:{document.id}", evidence_samples(document, evidence))
 
-    def put_details(self, document: Document, details: Mapping[str, Evidence]) -> None:
+    def put_details(
+        self, document: Document, details: Mapping[str, Evidence], withheld: AbstractSet[str] = frozenset()
+    ) -> None:
         """What the evidence that fires or may soon is made of; reps over the cap have none."""
         if document.level != "rep" or document.id in self._admitted:
-            self._page.put(f"details:{document.level}:{document.id}", detail_samples(document, details))
+            self._page.put(f"details:{document.level}:{document.id}", detail_samples(document, details, withheld))
 
     def remove(self, level: str, subject: str) -> None:
         """A rep or a team that is gone: its series end."""

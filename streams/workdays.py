@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import lru_cache
 from itertools import pairwise
@@ -60,7 +60,7 @@ class Plan:
 
 
 def overridden(settings: CalendarSettings, override: RepOverride | None) -> CalendarSettings:
-    """The organisation's calendar with the hours and days of one rep in place of its own.
+    """The organisation's calendar with the hours and days of one rep in place of its own, and without days of leave.
 
     A rep's own hours hold for each of the working days: the organisation's exceptions for a weekday do not apply.
     """
@@ -70,7 +70,18 @@ def overridden(settings: CalendarSettings, override: RepOverride | None) -> Cale
         settings = msgspec.structs.replace(settings, hours=override.hours, hours_by_day={})
     if override.working_days:
         settings = msgspec.structs.replace(settings, working_days=override.working_days)
+    if override.leave:
+        holidays = settings.holidays
+        extra = (*holidays.extra, *(day for span in override.leave for day in _days_of(span)))
+        settings = msgspec.structs.replace(settings, holidays=msgspec.structs.replace(holidays, extra=extra))
     return settings
+
+
+def _days_of(span: str) -> Iterator[str]:
+    """The dates of ``2026-12-24`` or ``2026-12-24..2027-01-06``."""
+    first, last = (date.fromisoformat(part).toordinal() for part in (span.split("..") * 2)[:2])
+    for day in range(first, last + 1):
+        yield date.fromordinal(day).isoformat()
 
 
 def longest_day_us(settings: CalendarSettings) -> int:

@@ -99,6 +99,7 @@ class Figures:
         self._unjudged: set[str] = set()
         self._evidence: dict[Key, dict[str, float]] = {}
         self._details: dict[Key, dict[str, Evidence]] = {}
+        self._withheld: dict[Key, frozenset[str]] = {}
         self._severities: dict[Key, str] = {}
         self._moved: set[Key] = set()
         self._renewed: set[str] = set()
@@ -131,11 +132,14 @@ class Figures:
         evidence: Mapping[Key, dict[str, float]],
         severities: Mapping[Key, str],
         details: Mapping[Key, dict[str, Evidence]],
+        withheld: Mapping[Key, frozenset[str]],
     ) -> None:
-        """What the detectors see now, the worst severity that fires for each subject, and what that is made of."""
+        """What the detectors see now: severities, what each is made of, and the detectors whose page is withheld."""
         for key in details.keys() | self._details.keys():
-            if (entry := self._entries.get(key)) and details.get(key) != self._details.get(key):
-                self._series.put_details(entry.document, details.get(key, {}))
+            now = details.get(key), withheld.get(key)
+            before = self._details.get(key), self._withheld.get(key)
+            if (entry := self._entries.get(key)) and now != before:
+                self._series.put_details(entry.document, details.get(key, {}), withheld.get(key, frozenset()))
         for key in evidence.keys() | self._evidence.keys():
             if (entry := self._entries.get(key)) and evidence.get(key) != self._evidence.get(key):
                 self._series.put_evidence(entry.document, evidence.get(key, {}))
@@ -145,6 +149,7 @@ class Figures:
         )
         self._evidence = dict(evidence)
         self._details = dict(details)
+        self._withheld = dict(withheld)
         self._severities = dict(severities)
 
     async def refresh(self, now: int) -> Changes:

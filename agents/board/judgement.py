@@ -23,7 +23,7 @@ class Judgement:
         self._figures = figures
         self._base = settings.board.url
         self._detectors = Detectors(settings, table, self._document)
-        self._alerts = Alerts(Calendar(settings.calendar), self._describe)
+        self._alerts = Alerts(Calendar(settings.calendar), self._describe, settings.detectors)
 
     @property
     def active(self) -> list[Alert]:
@@ -42,8 +42,16 @@ class Judgement:
         for alert in self._alerts.active:
             firing.setdefault((alert.level, alert.subject), []).append(alert)
         severities = {key: worst for key, alerts in firing.items() if (worst := worst_severity(alerts))}
-        self._figures.judged(strongest(evidence), severities, details(evidence))
+        self._figures.judged(strongest(evidence), severities, details(evidence), self._withheld())
         return changes
+
+    def _withheld(self) -> dict[Key, frozenset[str]]:
+        found: dict[Key, frozenset[str]] = {}
+        for alert in self._alerts.active:
+            if alert.withheld:
+                key = (alert.level, alert.subject)
+                found[key] = found.get(key, frozenset()) | {alert.detector}
+        return found
 
     def _document(self, rep: str, now: int) -> Document:
         entry = self._figures.find(("rep", rep), now)
@@ -56,7 +64,10 @@ class Judgement:
         record = self._table.record(subject)
         name = record.name if record is not None and record.name else subject
         return Subject(
-            name=name, team=self._table.present_team(subject), url=f"{self._base}/reps/{quote(subject, safe='')}"
+            name=name,
+            team=self._table.present_team(subject),
+            url=f"{self._base}/reps/{quote(subject, safe='')}",
+            manager=(record.manager or "") if record is not None else "",
         )
 
 

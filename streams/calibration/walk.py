@@ -45,14 +45,15 @@ class Seen(NamedTuple):
 class Walk:
     """A floor judged from begin to end, or some reps of it judged again with trouble planted."""
 
-    def __init__(self, history: History, calendar: Calendar) -> None:
+    def __init__(self, history: History, calendar: Calendar, shape: float) -> None:
         self.history = history
         self.calendar = calendar
+        self.shape = shape
         self.instants = list(_hours(calendar, history.begin, history.end))
 
     def everybody(self, progress: Callable[[int, int], None] | None = None) -> Iterator[Seen]:
         """Judge everybody at every working hour; ``progress(done, total)`` is told of each hour."""
-        state = _Floor(self.history, self.calendar)
+        state = _Floor(self.history, self.calendar, self.shape)
         for number, at in enumerate(self.instants):
             state.grow(at)
             for person in self.history.people:
@@ -62,7 +63,7 @@ class Walk:
 
     def again(self, planted: dict[str, Person], since: int, hours: int) -> Iterator[Seen]:
         """Judge some reps with what was planted, the others being as they were, for so many working hours."""
-        state = _Floor(self.history, self.calendar)
+        state = _Floor(self.history, self.calendar, self.shape)
         own = {rep: Growing(person, self.calendar) for rep, person in planted.items()}
         for at in [at for at in self.instants if at > since][:hours]:
             state.grow(at)
@@ -72,8 +73,9 @@ class Walk:
 
 
 class _Floor:
-    def __init__(self, history: History, calendar: Calendar) -> None:
+    def __init__(self, history: History, calendar: Calendar, shape: float) -> None:
         self._calendar = calendar
+        self._shape = shape
         self.own = {person.rep: Growing(person, calendar) for person in history.people}
         self._teams: dict[str, list[str]] = {}
         for person in history.people:
@@ -115,7 +117,9 @@ class _Floor:
     def _stall(self, person: Person, growing: Growing, at: int) -> tuple[float, int]:
         others = [self._paces[rep] for rep in self._teams[person.team] if rep != person.rep]
         team = (sum(advances for advances, _ in others), sum(days for _, days in others))
-        found = stall(growing.days, OPEN, growing.last_advance, team, calendar=self._calendar, now=at)
+        found = stall(
+            growing.days, OPEN, growing.last_advance, team, calendar=self._calendar, now=at, shape=self._shape
+        )
         return (found.evidence, found.waited_us) if found else (0.0, 0)
 
 

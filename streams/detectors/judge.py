@@ -13,6 +13,7 @@ from funnelwatch.streams.detectors.days import Days, extract
 from funnelwatch.streams.detectors.loss import Spans, first_day_needed, spans, strongest
 from funnelwatch.streams.detectors.slow import Shortfall, conversion_low, outreach_short, sales_declining
 from funnelwatch.streams.detectors.stall import pace, stall
+from funnelwatch.streams.subjects import Subjects
 from funnelwatch.streams.table import Table
 
 LOSS, STALL = "loss_spike", "funnel_stalled"
@@ -38,6 +39,8 @@ class Detectors:
     def __init__(self, settings: Settings, table: Table, document_of: Callable[[str, int], Document]) -> None:
         self._calendar = Calendar(settings.calendar)
         self._table = table
+        self._subjects = Subjects(settings, table)
+        self._shape = settings.detectors.stall_shape
         self._document_of = document_of
         self._today: Today | None = None
         self._days: dict[tuple[str, str], Days] = {}
@@ -128,8 +131,9 @@ class Detectors:
             deals,
             self._table.last_advance(rep),
             self._others(rep),
-            calendar=self._calendar,
+            calendar=self._subjects.calendar(rep),
             now=now,
+            shape=self._shape,
         )
         if found is not None:
             yield Evidence(
@@ -154,7 +158,7 @@ class Detectors:
     def _pace(self, rep: str) -> tuple[int, int]:
         if rep not in self._paces:
             today = self._today.day if self._today else 0
-            self._paces[rep] = pace(self._of("rep", rep), self._calendar, today)
+            self._paces[rep] = pace(self._of("rep", rep), self._subjects.calendar(rep), today)
         return self._paces[rep]
 
 

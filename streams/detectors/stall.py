@@ -3,6 +3,10 @@
 The pace is the rep's advances per day worked in the 20 working days up to the last advance (so that the stall does
 not excuse itself), shrunk to the team's with the weight of 5 days. A working day on which the rep did nothing at all
 is leave: it counts neither as exposure nor as waiting. Snoozed deals do not wait: the pace shrinks with their share.
+
+The day is what varies together: a bad morning makes a bad afternoon likely, and says little about tomorrow. So the
+evidence of a stall that lasts days is the sum of its days'. (One gamma factor for the whole wait found 13 % of stalls
+within 5 working days where this finds 99 %, at the same threshold: ``funnelwatch calibrate``.)
 """
 
 from __future__ import annotations
@@ -13,12 +17,11 @@ import msgspec
 
 from funnelwatch.streams.calendar import Calendar
 from funnelwatch.streams.cells import OpenDeal
-from funnelwatch.streams.detectors.days import Days, back_from
+from funnelwatch.streams.detectors.days import DAYS_BACK_MAX, Days, back_from
 from funnelwatch.streams.detectors.tails import none_expected
 
 PACE_WORKING_DAYS = 20
 SHRINKAGE_DAYS = 5
-SHAPE = 4.0
 WAITING_US_MIN = 2 * 3_600_000_000
 """Nothing is said before two working hours without an advance."""
 
@@ -48,16 +51,16 @@ def shrunk_pace(own: tuple[int, int], team: tuple[int, int]) -> float:
     return (own[0] + SHRINKAGE_DAYS * team_rate) / (own[1] + SHRINKAGE_DAYS)
 
 
-def waited_us(days: Days, calendar: Calendar, since: int, now: int) -> tuple[int, float]:
-    """Working µs and working days from ``since`` to ``now`` without days of leave."""
-    total, share = 0, 0.0
-    for day in range(calendar.day(since), calendar.day(now) + 1):
+def waited(days: Days, calendar: Calendar, since: int, now: int) -> tuple[int, list[float]]:
+    """Working µs from ``since`` to ``now`` without days of leave, and the share of each day."""
+    total, shares = 0, []
+    for day in range(max(calendar.day(since), calendar.day(now) - DAYS_BACK_MAX), calendar.day(now) + 1):
         whole = calendar.day_working_us(day)
         if day in days and whole:
             worked = calendar.working_us(max(since, calendar.day_start(day)), min(now, calendar.day_start(day + 1)))
             total += worked
-            share += worked / whole
-    return total, share
+            shares.append(worked / whole)
+    return total, shares
 
 
 def stall(
@@ -68,10 +71,18 @@ def stall(
     *,
     calendar: Calendar,
     now: int,
+    shape: float,
 ) -> Stall | None:
     """The evidence for a rep with open deals; None for a rep without, or with all of them snoozed.
 
-    ``team`` is (advances, days worked) of the others over the same 20 working days.
+    Args:
+        days: The rep's days.
+        open_deals: The rep's open deals.
+        last_advance: When one last advanced (µs), None if none ever did.
+        team: (advances, days worked) of the others over the same 20 working days.
+        calendar: The rep's own: hours, working days and leave.
+        now: The instant to judge at (µs).
+        shape: Of the gamma factor by which a day's pace varies.
     """
     awake = [deal for deal in open_deals.values() if deal.snoozed_until is None or deal.snoozed_until <= now]
     if not awake:
@@ -80,7 +91,7 @@ def stall(
     if since >= now:
         return None
     per_day = shrunk_pace(pace(days, calendar, calendar.day(since)), team) * len(awake) / len(open_deals)
-    waited, waited_days = waited_us(days, calendar, since, now)
-    expected = per_day * waited_days
-    evidence = none_expected(expected, SHAPE) if waited >= WAITING_US_MIN else 0.0
-    return Stall(evidence, since, waited, expected, per_day)
+    waited_us, shares = waited(days, calendar, since, now)
+    means = [per_day * share for share in shares]
+    evidence = none_expected(means, shape) if waited_us >= WAITING_US_MIN else 0.0
+    return Stall(evidence, since, waited_us, sum(means), per_day)

@@ -40,9 +40,10 @@ def poisson_at_most(mean: float, x: int) -> float:
     return _evidence(k * log(mean) - mean - lgamma(k + 1) for k in range(x + 1))
 
 
-def none_expected(mean: float, shape: float) -> float:
-    """Evidence of no event at all where ``mean`` are expected, negative binomial: P = (1 + mean ÷ shape)^−shape.
+def none_expected(means: Iterable[float], shape: float) -> float:
+    """Evidence of no event at all on days on which ``means`` are expected: P = Π (1 + mean ÷ shape)^−shape.
 
-    The shape tells how much the rate itself varies; with shape → ∞ this is Poisson's e^−mean.
+    Each day's count is negative binomial: Poisson, with a rate that varies from day to day by a gamma factor of this
+    shape, independently. With shape → ∞ this is Poisson's e^−Σ means.
     """
-    return min(EVIDENCE_MAX, shape * log1p(max(0.0, mean) / shape) / _LN10)
+    return min(EVIDENCE_MAX, sum(shape * log1p(max(0.0, mean) / shape) for mean in means) / _LN10)

@@ -52,7 +52,11 @@ def test_the_examples_of_the_template_are_valid():
     settings, _ = load(uncommented(TEMPLATE), {}, countries=COUNTRIES)
 
     assert [stage.name for stage in settings.pipelines[0].stages] == ["Qualification", "Proposal", "Negotiation"]
-    assert settings.reps["hubspot:7"] == RepOverride(hours=("10:00-14:00",), working_days=("monday", "wednesday"))
+    assert settings.reps["hubspot:7"] == RepOverride(
+        hours=("10:00-14:00",),
+        working_days=("monday", "wednesday"),
+        leave=("2026-12-24..2027-01-06", "2027-02-15"),
+    )
 
 
 def uncommented(text):

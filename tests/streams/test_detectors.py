@@ -1,13 +1,15 @@
 """The statistics of the detectors and the hysteresis of the alerts."""
 
+from datetime import date
 from math import comb, log10
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from funnelwatch.schemas.document import Evidence
-from funnelwatch.schemas.settings import CalendarSettings
+from funnelwatch.schemas.settings import CalendarSettings, DetectorSettings, RepOverride
 from funnelwatch.streams.calendar import Calendar
 from funnelwatch.streams.cells import OpenDeal
 from funnelwatch.streams.detectors.alerts import Alerts, Subject
@@ -21,6 +23,7 @@ from funnelwatch.streams.detectors.tails import (
     none_expected,
     poisson_at_most,
 )
+from funnelwatch.streams.workdays import overridden
 
 CALENDAR = Calendar(CalendarSettings())
 MONDAY = 738_000 - 738_000 % 7 + 1  # an ordinal d is a Monday when d % 7 == 1
@@ -54,8 +57,8 @@ def test_the_two_binomial_tails_mirror_each_other(n, p, data):
 def test_what_is_certain_is_no_evidence_and_evidence_is_bounded():
     assert binomial_at_least(10, 0, 0.5) == 0.0
     assert binomial_at_most(10, 10, 0.5) == 0.0
-    assert none_expected(0.0, 4.0) == 0.0
-    assert none_expected(1e300, 4.0) == EVIDENCE_MAX
+    assert none_expected([0.0], 4.0) == 0.0
+    assert none_expected([1e300], 4.0) == EVIDENCE_MAX
     assert poisson_at_most(5_000.0, 0) == EVIDENCE_MAX
 
 
@@ -68,9 +71,14 @@ def test_the_examples_of_the_metrics_page_hold_against_a_baseline_of_055(lost, d
     assert (evidence > 3, evidence > 4) == (warns, pages)
 
 
-def test_a_stall_warns_after_eighteen_expected_advances_and_pages_after_thirty_six():
-    assert none_expected(18.4, 4.0) < 3 < none_expected(18.6, 4.0)
-    assert none_expected(35.9, 4.0) < 4 < none_expected(36.1, 4.0)
+def test_within_one_day_a_stall_warns_after_eighteen_expected_advances_and_pages_after_thirty_six():
+    assert none_expected([18.4], 4.0) < 3 < none_expected([18.6], 4.0)
+    assert none_expected([35.9], 4.0) < 4 < none_expected([36.1], 4.0)
+
+
+def test_days_are_independent_so_that_three_empty_ones_say_more_than_one_as_long():
+    assert none_expected([6.0] * 3, 4.0) == pytest.approx(3 * none_expected([6.0], 4.0))
+    assert none_expected([6.0] * 3, 4.0) > none_expected([18.0], 4.0)
 
 
 def test_a_span_of_working_days_skips_the_weekend():
@@ -164,7 +172,9 @@ def noon(day: int) -> int:
 
 def test_five_days_without_an_advance_at_eight_a_day_page():
     days = worked(8, 20) | {MONDAY + n: figures() for n in range(1, 5)}
-    found = stall(days, {"d": deal()}, noon(MONDAY), (0, 0), calendar=CALENDAR, now=noon(MONDAY + 5) - 4 * HOUR)
+    found = stall(
+        days, {"d": deal()}, noon(MONDAY), (0, 0), calendar=CALENDAR, now=noon(MONDAY + 5) - 4 * HOUR, shape=4.0
+    )
     days_of_work = 4.0 + 5 / 8
 
     assert found is not None
@@ -174,7 +184,7 @@ def test_five_days_without_an_advance_at_eight_a_day_page():
 
 def test_a_day_on_which_the_rep_did_nothing_at_all_is_leave():
     days = worked(8, 20)
-    found = stall(days, {"d": deal()}, noon(MONDAY), (0, 0), calendar=CALENDAR, now=noon(MONDAY + 4))
+    found = stall(days, {"d": deal()}, noon(MONDAY), (0, 0), calendar=CALENDAR, now=noon(MONDAY + 4), shape=4.0)
 
     assert found is not None
     assert found.waited_us == 5 * HOUR
@@ -183,7 +193,7 @@ def test_a_day_on_which_the_rep_did_nothing_at_all_is_leave():
 def test_a_new_deal_does_not_inherit_the_wait_of_months_without_one():
     days = worked(8, 20)
     taken_over = noon(MONDAY) - HOUR
-    found = stall(days, {"d": deal(owned_since=taken_over)}, 1, (0, 0), calendar=CALENDAR, now=noon(MONDAY))
+    found = stall(days, {"d": deal(owned_since=taken_over)}, 1, (0, 0), calendar=CALENDAR, now=noon(MONDAY), shape=4.0)
 
     assert found is not None
     assert (found.since, found.evidence) == (taken_over, 0.0)
@@ -193,9 +203,9 @@ def test_a_rep_whose_deals_are_all_snoozed_is_not_judged_and_half_snoozed_halves
     days, now = worked(8, 20), noon(MONDAY)
     snoozed = deal(snoozed_until=now + HOUR)
 
-    assert stall(days, {"d": snoozed}, 1, (0, 0), calendar=CALENDAR, now=now) is None
-    assert stall(days, {}, 1, (0, 0), calendar=CALENDAR, now=now) is None
-    half = stall(days, {"d": snoozed, "e": deal()}, now - 3 * HOUR, (0, 0), calendar=CALENDAR, now=now)
+    assert stall(days, {"d": snoozed}, 1, (0, 0), calendar=CALENDAR, now=now, shape=4.0) is None
+    assert stall(days, {}, 1, (0, 0), calendar=CALENDAR, now=now, shape=4.0) is None
+    half = stall(days, {"d": snoozed, "e": deal()}, now - 3 * HOUR, (0, 0), calendar=CALENDAR, now=now, shape=4.0)
     assert half is not None
     assert half.per_day == 4.0
 
@@ -216,6 +226,88 @@ def test_an_alert_begins_above_three_pages_above_four_and_ends_below_two():
     said = steps([2.9, 3.1, 3.5, 4.1, 3.0, 2.1, 1.9, 2.9])
 
     assert said == [[], [("warning", "firing")], [], [("critical", "firing")], [], [], [("critical", "resolved")], []]
+
+
+def paged(alerts: Alerts, found: dict[str, float], now: int) -> dict[str, tuple[str, bool]]:
+    """Rep → (severity, withheld) of what changed."""
+    evidences = [replace(evidence(value), subject=rep) for rep, value in found.items()]
+    return {alert.subject: (alert.severity, alert.withheld) for alert in alerts.step(evidences, now)}
+
+
+def budgeted(pages: int) -> Alerts:
+    """Reps a, b, c of Mina, x of Omid."""
+    return Alerts(
+        CALENDAR,
+        lambda _, rep: Subject(rep, None, "", "Omid" if rep == "x" else "Mina"),
+        DetectorSettings(pages_per_manager_day=pages),
+    )
+
+
+def test_a_manager_gets_the_strongest_pages_of_the_day_and_the_rest_is_listed():
+    alerts = budgeted(2)
+    found = paged(alerts, {"a": 5.0, "b": 9.0, "c": 7.0, "x": 5.0}, noon(MONDAY))
+
+    assert found.pop("a") == ("warning", True)
+    assert found == dict.fromkeys("bcx", ("critical", False))
+    assert {alert.subject for alert in alerts.active} == {"a", "b", "c", "x"}
+
+
+def test_what_was_withheld_pages_the_next_day_and_a_page_that_ended_stays_spent():
+    alerts = budgeted(1)
+    paged(alerts, {"a": 9.0, "b": 5.0}, noon(MONDAY))
+
+    assert paged(alerts, {"a": 0.0, "b": 5.0}, noon(MONDAY) + HOUR) == {"a": ("critical", False)}
+    assert paged(alerts, {"b": 5.0}, noon(MONDAY + 1)) == {"b": ("critical", False)}
+
+
+def test_no_limit_is_no_limit_and_a_restart_does_not_refill_what_still_fires():
+    assert set(paged(budgeted(0), dict.fromkeys("abc", 5.0), noon(MONDAY)).values()) == {("critical", False)}
+    first, second = budgeted(1), budgeted(1)
+    paged(first, {"a": 5.0}, noon(MONDAY))
+    second.restore(first.active)
+
+    assert paged(second, {"a": 5.0, "b": 9.0}, noon(MONDAY) + HOUR) == {"b": ("warning", True)}
+
+
+def test_a_teams_alert_is_never_withheld():
+    alerts = budgeted(1)
+    paged(alerts, {"a": 5.0}, noon(MONDAY))
+    (began,) = alerts.step(
+        [replace(evidence(5.0), subject="a"), replace(evidence(5.0, "loss_spike"), level="team", subject="t")],
+        noon(MONDAY),
+    )
+
+    assert (began.level, began.severity, began.withheld) == ("team", "critical", False)
+
+
+def test_what_pages_can_be_configured_by_detector():
+    alerts = Alerts(CALENDAR, lambda *_: Subject("A", None, ""), DetectorSettings(stall_critical=6.0))
+    began = alerts.step([evidence(5.0), replace(evidence(5.0, "loss_spike"), subject="other")], 0)
+
+    assert {alert.detector: alert.severity for alert in began} == {
+        "funnel_stalled": "warning",
+        "loss_spike": "critical",
+    }
+
+
+def test_leave_and_own_hours_are_the_reps_and_neither_wait_nor_pace():
+    days = worked(8, 20) | {MONDAY + n: figures() for n in range(1, 4)}
+    settings = CalendarSettings()
+    away = Calendar(overridden(settings, RepOverride(leave=(f"{iso(MONDAY + 1)}..{iso(MONDAY + 3)}",))))
+    half = Calendar(overridden(settings, RepOverride(hours=("09:00-13:00",))))
+
+    def waits(calendar: Calendar) -> float:
+        found = stall(
+            days, {"d": deal()}, noon(MONDAY), (0, 0), calendar=calendar, now=noon(MONDAY + 4) - 5 * HOUR, shape=4.0
+        )
+        assert found is not None
+        return found.waited_us / HOUR
+
+    assert (waits(CALENDAR), waits(half), waits(away)) == (5 + 24, 1 + 12, 5)
+
+
+def iso(day: int) -> str:
+    return date.fromordinal(day).isoformat()
 
 
 def test_slow_detectors_warn_and_never_page():

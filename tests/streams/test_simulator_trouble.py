@@ -78,7 +78,7 @@ class Diary:
         }
         own = paces.pop(rep)
         per_day = shrunk_pace(own, tuple(map(sum, zip(*paces.values(), strict=True))))
-        return none_expected(per_day * self.calendar.working_days(since, now), 4.0)
+        return none_expected([per_day * self.calendar.working_days(since, now)], 4.0)
 
 
 @pytest.fixture(scope="module")
