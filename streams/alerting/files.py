@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from funnelwatch.schemas.settings import Settings
+from funnelwatch.schemas.settings import DetectorSettings, Settings
 from funnelwatch.streams.alerting import managers, pipeline, recordings, texts
 from funnelwatch.streams.alerting.rule import AlertRule, Group, Recording, Runbook
 from funnelwatch.streams.alerting.yaml_text import as_yaml
 
 HEAD: Final = "# Written by `funnelwatch rules`: change the settings, or streams/alerting, not this file.\n"
-
-GROUPS: Final = (
-    Group("funnelwatch-sales", recordings.SALES, managers.rules()),
-    Group("funnelwatch-pipeline", recordings.PIPELINE, pipeline.RULES),
-)
 
 RUNBOOKS: Final = "/runbooks"
 """Where the board serves them."""
@@ -29,8 +24,15 @@ def deployed(settings: Settings) -> dict[str, str]:
 
 
 def alerts() -> tuple[AlertRule, ...]:
-    """Every alert there is."""
-    return tuple(alert for group in GROUPS for alert in group.alerts)
+    """Every alert there is, with the detectors as they come."""
+    return tuple(alert for group in _groups(DetectorSettings()) for alert in group.alerts)
+
+
+def _groups(detectors: DetectorSettings) -> tuple[Group, ...]:
+    return (
+        Group("funnelwatch-sales", recordings.SALES, managers.rules(detectors)),
+        Group("funnelwatch-pipeline", recordings.PIPELINE, pipeline.RULES),
+    )
 
 
 def rules(settings: Settings) -> str:
@@ -41,7 +43,7 @@ def rules(settings: Settings) -> str:
             "interval": duration(settings.alerting.evaluation_seconds),
             "rules": [*map(_recording, group.recordings), *(_alert(alert, settings) for alert in group.alerts)],
         }
-        for group in GROUPS
+        for group in _groups(settings.detectors)
     ]
     return HEAD + as_yaml({"groups": groups})
 

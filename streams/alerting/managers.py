@@ -10,16 +10,17 @@ from typing import Final
 
 import msgspec
 
+from funnelwatch.schemas.settings import DetectorSettings
 from funnelwatch.streams.alerting.recordings import EVIDENCE as RECORDED
 from funnelwatch.streams.alerting.recordings import MANAGERS
 from funnelwatch.streams.alerting.rule import BOARD_JOB, MANAGER, AlertRule, Dashboard, Runbook
 from funnelwatch.streams.alerting.texts import EVIDENCE, EVIDENCE_FA, LEVELS, in_address, name, number
-from funnelwatch.streams.detectors.alerts import CRITICAL_ABOVE, PAGING, RESOLVED_BELOW, WARNING_ABOVE
+from funnelwatch.streams.detectors.alerts import PAGING, RESOLVED_BELOW, WARNING_ABOVE, critical_above
 
 SEEN_SECONDS: Final = 60
 """A board that has answered for so long and judged has no evidence because there is none."""
 
-THRESHOLDS: Final = {"critical": CRITICAL_ABOVE, "warning": WARNING_ABOVE}
+SEVERITIES: Final = ("critical", "warning")
 
 PAGES: Final = {
     "rep": f"/reps/{in_address('$labels.rep')}?lang=",
@@ -44,13 +45,14 @@ class Told(msgspec.Struct, frozen=True):
     runbook: Runbook
 
 
-def rules() -> tuple[AlertRule, ...]:
+def rules(settings: DetectorSettings) -> tuple[AlertRule, ...]:
     """All alerts about reps and teams: one of each severity that the detector can have."""
+    critical = critical_above(settings)
     return tuple(
-        _rule(told, level, severity)
+        _rule(told, level, severity, critical[told.detector] if severity == "critical" else WARNING_ABOVE)
         for told in TOLD
         for level in told.levels
-        for severity in THRESHOLDS
+        for severity in SEVERITIES
         if severity != "critical" or told.detector in PAGING
     )
 
@@ -60,11 +62,11 @@ def alert_name(title: str, level: str) -> str:
     return level.capitalize() + title
 
 
-def _rule(told: Told, level: str, severity: str) -> AlertRule:
+def _rule(told: Told, level: str, severity: str, threshold: float) -> AlertRule:
     title = alert_name(told.title, level)
     return AlertRule(
         name=title,
-        expr=expression(title, level, told.detector, severity),
+        expr=expression(title, level, told.detector, severity, threshold),
         severity=severity,
         audience=MANAGER,
         summary=_filled(told.summary, level, told.detector),
@@ -78,12 +80,14 @@ def _rule(told: Told, level: str, severity: str) -> AlertRule:
     )
 
 
-def expression(alert: str, level: str, detector: str, severity: str) -> str:
-    """When the alert fires, with the manager to tell as a label."""
+def expression(alert: str, level: str, detector: str, severity: str, threshold: float) -> str:
+    """When the alert fires, with the manager to tell as a label. What is over a manager's pages of the day warns."""
     subject = ", ".join(LEVELS[level])
     evidence = f'{RECORDED[level]}{{detector="{detector}"}}'
     firing = f'ALERTS{{alertname="{alert}", severity="{severity}", alertstate="firing"}}'
-    judged = f"({evidence} > {THRESHOLDS[severity]:g} or {evidence} >= {RESOLVED_BELOW:g} and on ({subject}) {firing})"
+    judged = f"({evidence} > {threshold:g} or {evidence} >= {RESOLVED_BELOW:g} and on ({subject}) {firing})"
+    if severity == "critical":
+        judged = f'({judged} unless on ({subject}) sales_{level}_evidence_withheld{{detector="{detector}"}})'
     return f"""\
 {judged}
   * on ({subject}) group_left (manager) {MANAGERS[level]}
