@@ -8,6 +8,8 @@ import json
 import shutil
 import signal
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -40,6 +42,7 @@ class ChaosWorker(WorkerProcess):
         super().__init__(settings)
         self.changes = changes
         self._process: Child | None = None
+        self.slow_leaves = 0
 
     def start(self) -> ChaosWorker:
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -55,8 +58,11 @@ class ChaosWorker(WorkerProcess):
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(SLOW_SECONDS)
         self._process.send_signal(signal.SIGUSR2)
+        self.slow_leaves += 1
         try:
-            return self._process.wait(LEAVE_SECONDS - SLOW_SECONDS)
+            code = self._process.wait(LEAVE_SECONDS - SLOW_SECONDS)
+            shutil.copy(self.log, Path(tempfile.gettempdir()) / f"funnelwatch-slow-{self.pid}.log")
+            return code  # noqa: TRY300  (the alternative ends with an error)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

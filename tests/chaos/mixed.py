@@ -1,11 +1,13 @@
 """Faults of all kinds at random instants, on top of each other: luck's part of the proof, seed after seed.
 
 Short commit and session times and small chunks widen the windows between two steps. Half of the seeds publish evenly
-while things break, the others in bursts; in a third of them events come in no order at all.
+while things break, the others in bursts; in a third of them events come in no order at all, and in a third what goes to
+the changelogs is slow.
 """
 
 from __future__ import annotations
 
+import random
 import signal
 import time
 from collections import Counter
@@ -34,10 +36,17 @@ PAUSE_SECONDS = (0.5, SESSION_SECONDS * 2.5)
 FREEZE_SECONDS = (0.3, 1.5)
 LOST_SECONDS = (0.1, 0.8)
 BURSTS = 4
+CHANGELOG_SECONDS = 0.15
+LATE_SHARE = 1 / 3
+SHUFFLED_SHARE = 1 / 3
 
 
 def run(bench: Bench) -> str:
     faults = bench.pick(10, 12)
+    choices = random.Random(f"{bench.seed}/mixed")
+    hooks = {"chunk_records": CHUNK_RECORDS, "fold_seconds": FOLD_SECONDS, "lose_changelog": True}
+    if choices.random() < LATE_SHARE:
+        hooks["changelog_seconds"] = CHANGELOG_SECONDS
     arena = Arena(
         bench.broker,
         bench.folder,
@@ -45,17 +54,17 @@ def run(bench: Bench) -> str:
         size=(4, 12),
         session_seconds=SESSION_SECONDS,
         commit_seconds=COMMIT_SECONDS,
-        changes=bench.changes.with_hooks(chunk_records=CHUNK_RECORDS, fold_seconds=FOLD_SECONDS, lose_changelog=True),
+        changes=bench.changes.with_hooks(**hooks),
         disorder={"repeat_share": 0.3, "late_places": 500},
     )
-    if arena.random.random() < 1 / 3:
+    if choices.random() < SHUFFLED_SHARE:
         arena.events = shuffled(arena.events, bench.seed)
     arena.restart_seconds = RESTART_SECONDS
     with arena:
         arena.ask_oracle()
         arena.start()
         lasts = faults * sum(BETWEEN_SECONDS) / 2
-        arena.feed(arena.events, lasts, pieces=arena.random.choice([None, BURSTS]))
+        arena.feed(arena.events, lasts, pieces=choices.choice([None, BURSTS]))
         done: Counter[str] = Counter()
         waking: dict[ChaosWorker, float] = {}
         for _ in range(faults):
@@ -68,7 +77,8 @@ def run(bench: Bench) -> str:
         arena.verify_changelog_alone()
         faults_done = ", ".join(f"{count} {name}" for name, count in sorted(done.items()))
         return (
-            f"{faults_done}; {len(arena.events):,} events; own exits {len(arena.own_exits)}; {equal}, also from the "
+            f"{faults_done}; {len(arena.events):,} events; own exits {len(arena.own_exits)}, slow to leave "
+            f"{sum(worker.slow_leaves for worker in arena.workers)}; {equal}, also from the "
             "changelog alone"
         )
 
