@@ -39,6 +39,8 @@ RECONNECT_SECONDS = 0.5
 CHECK_SECONDS = 2.0
 """How often the heads of all shards are compared with what was read, in case a note got lost."""
 POLL_SECONDS = 0.5
+REFUSED_SECONDS = 10.0
+"""A worker whose writes Redis refuses says so several times a second; after this long without a word it is gone."""
 CELLS_PER_SLICE = 2_000
 """Cells decoded between two turns of the event loop."""
 
@@ -57,6 +59,7 @@ class Reader:
         self._missing: set[Shard] = set()
         self._foreign: dict[Shard, str] = {}
         self._lagging: dict[Shard, int] = {}
+        self._refused: dict[Shard, tuple[float, str]] = {}
         self.away: str | None = "Redis has not been reached yet."
         self.reloads_total = 0
 
@@ -87,6 +90,9 @@ class Reader:
         """Why the figures are not to be trusted now, in a sentence; None if they are."""
         if self.away:
             return self.away
+        refusal = self._refusal()
+        if refusal:
+            return f"Redis takes no writes, so the figures are old; {refusal}. They come back by themselves."
         if self._foreign:
             shards = ", ".join(sorted(map(name_of, self._foreign)))
             return (
@@ -97,6 +103,10 @@ class Reader:
             known = sum(shard in self._heads for shard in self._expected)
             return f"{known} of {len(self._expected)} partitions have been read. Are the workers running?"
         return None
+
+    def _refusal(self) -> str:
+        since = clock.monotonic() - REFUSED_SECONDS
+        return next((why for at, why in self._refused.values() if at > since), "")
 
     def missing(self) -> str | None:
         """What Redis has lost although the table still knows it, in a sentence."""
@@ -156,8 +166,17 @@ class Reader:
         except ValueError as error:
             log.warning("a note on the channel of changes is unreadable and was passed over: %s", error)
             return
+        if note.op == "refused":
+            self._hear_refused(note)
+            return
+        self._refused.pop(note.shard, None)
         if not self._apply(note):
             await self._load(client, note.shard)
+
+    def _hear_refused(self, note: Note) -> None:
+        if not self._refusal():
+            log.error("Redis takes no writes, as the worker of %s says; %s", name_of(note.shard), note.payload)
+        self._refused[note.shard] = clock.monotonic(), str(note.payload)
 
     def _apply(self, note: Note) -> bool:
         """Take a note in; False: the shard has to be read as a whole."""

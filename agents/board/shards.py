@@ -18,6 +18,8 @@ PARTITIONS_MAX = 10_000
 
 MICROSECONDS = 1_000_000
 
+OPS = frozenset({"set", "reload", "beat", "refused"})
+
 
 class Head(msgspec.Struct, frozen=True):
     """The ``meta`` hash of a shard: who wrote it, up to which write, and how far its events go.
@@ -57,7 +59,7 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Note(msgspec.Struct, frozen=True, array_like=True):
-    """One message on the channel of changes. ``op``: ``set``, ``reload`` or ``beat``."""
+    """One message on the channel of changes. ``op``: ``set``, ``reload``, ``beat`` or ``refused``."""
 
     kind: Kind
     partition: int
@@ -81,7 +83,7 @@ def decode_note(data: bytes) -> Note:
         ValueError: It is none that this version knows.
     """
     note = _decode_note(data)
-    if note.op not in {"set", "reload", "beat"} or not 0 <= note.partition < PARTITIONS_MAX:
+    if note.op not in OPS or not 0 <= note.partition < PARTITIONS_MAX:
         raise ValueError(f"unknown change {note.op!r} of partition {note.partition}")
     return note
 

@@ -18,7 +18,7 @@ import redis.exceptions
 
 from funnelwatch.agents.clock import monotonic, now_us
 from funnelwatch.agents.engine.metrics import Metrics
-from funnelwatch.agents.engine.shard_store import FIELDS_PER_CALL, Answer, ShardStore
+from funnelwatch.agents.engine.shard_store import FIELDS_PER_CALL, Answer, ShardStore, refusal_of
 from funnelwatch.agents.engine.shards import Shard, Shards
 from funnelwatch.schemas.events import Kind
 from funnelwatch.streams.cells import Cell, CellValue
@@ -67,6 +67,8 @@ class Publisher:
         self._run_id: str | None = None
         self._beat_at = 0.0
         self.is_connected = False
+        self.refusal = ""
+        """Why Redis takes no writes although it answers; empty if it does, or does not answer."""
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -75,6 +77,10 @@ class Publisher:
                 cells = await self.publish()
                 self._note_connected()
                 await self._rest(cells)
+            except redis.exceptions.ResponseError as refused:
+                self._note_refused(refusal_of(refused))
+                await self._say_refused()
+                await asyncio.sleep(RETRY_SECONDS)
             except (TimeoutError, redis.exceptions.RedisError, OSError) as trouble:
                 self._note_trouble(trouble)
                 await asyncio.sleep(RETRY_SECONDS)
@@ -189,13 +195,24 @@ class Publisher:
     def _note_connected(self) -> None:
         if not self.is_connected:
             log.info("Redis answers; figures are being published.")
-        self.is_connected = True
+        self.is_connected, self.refusal = True, ""
 
     def _note_trouble(self, trouble: BaseException) -> None:
         if self.is_connected or self._run_id is None:
             log.warning("Redis does not answer, events are folded on, figures wait: %s", trouble or repr(trouble))
             self._run_id = self._run_id or ""
-        self.is_connected = False
+        self.is_connected, self.refusal = False, ""
+
+    def _note_refused(self, why: str) -> None:
+        if self.refusal != why:
+            log.error("Redis takes no writes, events are folded on, figures wait; %s.", why)
+        self.is_connected, self.refusal = False, why
+
+    async def _say_refused(self) -> None:
+        """Whoever reads Redis still gets answers, and has to know that they are old: one shard speaks for all."""
+        with suppress(TimeoutError, redis.exceptions.RedisError, OSError):
+            for shard in islice(self._shards, 1):
+                await self._store.say_refused(shard, self.refusal)
 
 
 def _portions(shards: list[Shard]) -> Iterator[tuple[Shard, dict[Cell, CellValue | None]]]:

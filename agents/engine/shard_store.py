@@ -8,7 +8,8 @@ of the newest event, empty if none), ``updated_us`` (everything read until this 
 
 Every accepted call also publishes on ``P:changes`` a MessagePack array [kind, partition, seq, op, payload]: ``set``
 with [field, value, …] (an empty value: removed), ``reload`` with nil after a swap, ``beat`` with [watermark_us or nil,
-updated_us, current_us]. A reader that misses a ``seq`` reads the hash and ``meta`` again, together.
+updated_us, current_us]. A reader that misses a ``seq`` reads the hash and ``meta`` again, together. ``refused``, with seq 0
+and a text, is said by a worker whose writes Redis does not take (a Redis without memory still passes messages on).
 
 Nobody increments a figure, so a retry is harmless, and Redis may be flushed.
 """
@@ -32,6 +33,12 @@ STAGED_SECONDS_MAX: Final = 600
 """A staged copy whose worker died goes away by itself."""
 KEYS_PER_CALL: Final = 4
 _REMOVED: Final = b""
+_REFUSALS: Final = {
+    "OOM": "it is out of memory: raise its maxmemory, or remove other keys",
+    "MISCONF": "it cannot save its snapshot: make room on its disk",
+    "READONLY": "it is a read-only replica: name the master in redis.host",
+}
+_REFUSAL_CHARS_MAX: Final = 200
 _pack: Final = msgspec.msgpack.Encoder().encode
 _ARRAY_OF_5: Final = b"\x95"
 
@@ -142,6 +149,11 @@ class ShardStore:
         more = [str(current_us).encode()]
         return self._call(self._beat, shard, updated_us=updated_us, op="beat", payload=payload, more=more)
 
+    async def say_refused(self, shard: Shard, why: str) -> None:
+        """Tell readers that what the shard has to say is not taken: what they have read grows old."""
+        head = _ARRAY_OF_5 + _pack(shard.kind.value) + _pack(shard.partition)
+        await self._redis.publish(changes_channel(self._prefix), head + _pack(0) + _pack("refused") + _pack(why))
+
     def _call(
         self, script: Any, shard: Shard, *, updated_us: int, op: str, payload: Any, more: Sequence[bytes] = ()
     ) -> Call:
@@ -167,6 +179,13 @@ class ShardStore:
 
     def _staged(self, shard: Shard) -> str:
         return self._key(shard, f"staged:{self._worker}")
+
+
+def refusal_of(error: BaseException) -> str:
+    """Why Redis took no write, and what to do about it: some words for a sentence."""
+    text = str(error)
+    known = (words for code, words in _REFUSALS.items() if code in text)
+    return next(known, f"it said: {text[:_REFUSAL_CHARS_MAX]}")
 
 
 def _script(name: str) -> str:

@@ -182,4 +182,6 @@ def _unready(worker: Worker, publisher: Publisher) -> str:
     app = worker.app
     if not app.started or app.rebalancing or app.in_recovery or not app.tables.actives_ready:
         return "waiting for partitions or their recovery"
+    if publisher.refusal:
+        return f"Redis takes no writes; {publisher.refusal}"
     return "" if publisher.is_connected else "Redis does not answer"

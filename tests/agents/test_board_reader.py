@@ -243,3 +243,32 @@ def test_now_is_the_newest_event_a_fixed_instant_or_the_clock():
     assert judging_now("system", lambda: AT)() > 1_700_000_000_000_000
     with pytest.raises(ValueError, match="needs an offset"):
         judging_now("2026-11-20T12:00:00", lambda: AT)
+
+
+async def test_writes_that_redis_refuses_make_the_figures_unavailable_until_one_is_taken(settings, writer):
+    """Reads are answered all the while: without the worker's word the figures would only grow old."""
+    writer.everything({DEAL: {CELL: {MEASURE: 5}}}, at=AT)
+    async with following(settings) as (reader, table):
+        await until(lambda: reader.trouble() is None)
+        writer.refuse(*DEAL, "it is out of memory: raise its maxmemory, or remove other keys")
+        await until(lambda: reader.trouble() is not None)
+
+        assert reader.trouble() == (
+            "Redis takes no writes, so the figures are old; it is out of memory: raise its maxmemory, or remove other "
+            "keys. They come back by themselves."
+        )
+        assert won(table) == 5
+
+        writer.beat(*DEAL, watermark=AT, at=AT + 1)
+        await until(lambda: reader.trouble() is None)
+
+
+async def test_a_worker_that_dies_while_its_writes_are_refused_does_not_blank_the_wall(settings, writer, monkeypatch):
+    writer.everything({DEAL: {CELL: {MEASURE: 5}}}, at=AT)
+    async with following(settings) as (reader, _):
+        await until(lambda: reader.trouble() is None)
+        writer.refuse(*DEAL, "it is out of memory")
+        await until(lambda: reader.trouble() is not None)
+        monkeypatch.setattr(module, "REFUSED_SECONDS", 0.0)
+
+        assert reader.trouble() is None

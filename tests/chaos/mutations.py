@@ -106,6 +106,33 @@ def redis_not_watched() -> None:
     Publisher._note = claim_only
 
 
+def refusals_unsaid() -> None:
+    """A worker whose writes Redis does not take keeps it to itself."""
+
+    async def say_nothing(self: Publisher) -> None:
+        await asyncio.sleep(0)
+
+    Publisher._say_refused = say_nothing
+
+
+def ingestion_waits() -> None:
+    """A chunk is folded only while Redis takes what is published."""
+    publishers: list[Publisher] = []
+    init, fold = Publisher.__init__, fold_agent.FoldAgents.fold_events
+
+    def remembered(self: Publisher, *arguments: Any) -> None:
+        init(self, *arguments)
+        publishers.append(self)
+
+    async def waiting(self: Any, *arguments: Any) -> None:
+        while not all(one.is_connected for one in publishers):  # noqa: ASYNC110  (no event tells it)
+            await asyncio.sleep(0.1)
+        await fold(self, *arguments)
+
+    Publisher.__init__ = remembered
+    fold_agent.FoldAgents.fold_events = waiting
+
+
 def letters_dropped() -> None:
     """What is refused is counted and not kept."""
 
@@ -237,6 +264,8 @@ MUTATIONS: dict[str, Callable[[], None]] = {
         mark_moves_back,
         no_fence,
         redis_not_watched,
+        refusals_unsaid,
+        ingestion_waits,
         letters_dropped,
         skips_acknowledged,
         resumed_early,

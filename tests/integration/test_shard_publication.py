@@ -11,10 +11,11 @@ import redis.asyncio
 from prometheus_client import CollectorRegistry
 from support.organisation import CALENDAR, SETTINGS
 
-from funnelwatch.agents.board.shards import changes_channel, shard_key
+from funnelwatch.agents.board.shards import changes_channel, decode_note, shard_key
+from funnelwatch.agents.embedded import EmbeddedRedis, free_ports
 from funnelwatch.agents.engine.metrics import Metrics
 from funnelwatch.agents.engine.publisher import BEAT_SECONDS, Publisher
-from funnelwatch.agents.engine.shard_store import FIELDS_PER_CALL, Answer, ShardStore
+from funnelwatch.agents.engine.shard_store import FIELDS_PER_CALL, Answer, ShardStore, refusal_of
 from funnelwatch.agents.engine.shards import Shard
 from funnelwatch.agents.engine.worker import ONCE
 from funnelwatch.schemas.events import Kind
@@ -260,6 +261,56 @@ async def test_while_redis_is_away_changes_wait_and_none_is_lost(name):
     await gone.aclose()
 
     assert shard.unsent == shard.cells.all_cells()
+
+
+async def test_a_redis_out_of_memory_is_told_to_its_readers_and_gets_everything_when_there_is_room(tmp_path, name):
+    """It answers reads and passes messages on: nobody but the writer can know."""
+    server = EmbeddedRedis(tmp_path, *free_ports(1))
+    with server:
+        client = redis.asyncio.Redis(port=server.port, retry=ONCE)
+        notes = client.pubsub()
+        await notes.subscribe(changes_channel(name))
+        shard = shard_of(1)
+        publisher = publisher_of(shard, store_of(client, name, "w1"))
+        running = asyncio.create_task(publisher.run())
+        await told(notes, "beat")
+        await client.config_set("maxmemory", "1")
+        shard.cells.add(won("ada", 1), won("ada", 2))
+
+        assert (await told(notes, "refused")).payload.startswith("it is out of memory: raise its maxmemory")
+        assert (publisher.is_connected, publisher.refusal[:19]) == (False, "it is out of memory")
+
+        await client.config_set("maxmemory", "0")
+        await told(notes, "set")
+        await told(notes, "beat")
+        running.cancel()
+
+        assert (publisher.is_connected, publisher.refusal) == (True, "")
+        assert await cells_of(client, name) == shard.cells.all_cells()
+        await notes.aclose()
+        await client.aclose()
+
+
+async def told(notes, op: str):
+    """The next note of a kind."""
+    async with asyncio.timeout(20):
+        while True:
+            message = await notes.get_message(ignore_subscribe_messages=True, timeout=1)
+            if message is not None and decode_note(message["data"]).op == op:
+                return decode_note(message["data"])
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("-OOM command not allowed when used memory > 'maxmemory'", "it is out of memory"),
+        ("MISCONF Redis is configured to save RDB snapshots", "it cannot save its snapshot"),
+        ("READONLY You can't write against a read only replica", "it is a read-only replica"),
+        ("ERR something else", "it said: ERR something else"),
+    ],
+)
+def test_why_redis_takes_no_writes_is_told_with_what_to_do(said, words):
+    assert refusal_of(redis.exceptions.ResponseError(said)).startswith(words)
 
 
 async def test_metrics_of_two_workers_in_one_process_do_not_mix():

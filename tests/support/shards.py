@@ -74,6 +74,10 @@ class ShardWriter:
         self._redis.hset(key, mapping={**known, "updated_us": at, "current_us": self.current_us})
         self._tell(self._redis, kind, partition, "beat", [watermark, at, self.current_us])
 
+    def refuse(self, kind: Kind, partition: int, why: str) -> None:
+        """Redis answers and takes no writes: a message is all that gets through."""
+        self._redis.publish(changes_channel(self._prefix), pack([kind.value, partition, 0, "refused", why]))
+
     def flush(self) -> None:
         """Lose everything under the prefix."""
         if keys := self._redis.keys(f"*{self._prefix}*"):
