@@ -58,6 +58,7 @@ PAGES_MAX: Final = 10_000
 PORT_MAX: Final = 65_535
 SESSION_SECONDS_MIN: Final = 2.0
 SECONDS_MAX: Final = 3_600.0
+DISK_MB_MAX: Final = 10_000_000
 
 _SPAN: Final = re.compile(r"([0-9]{2}):([0-5][0-9])-([0-9]{2}):([0-5][0-9])", re.ASCII)
 _SERVER: Final = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})", re.ASCII)
@@ -271,6 +272,11 @@ def _processes(settings: Settings, problems: Problems) -> None:
         "worker.commit_seconds",
         "must be above 0 and below worker.session_seconds",
     )
+    problems.unless(0 <= worker.storm_share <= 1, "worker.storm_share", "must be a share, from 0 to 1")
+    for path, seconds in (("seconds", worker.storm_seconds), ("probe_seconds", worker.storm_probe_seconds)):
+        _between(seconds, 1, SECONDS_MAX, f"worker.storm_{path}", problems)
+    _between(worker.disk_free_mb_min, 0, DISK_MB_MAX, "worker.disk_free_mb_min", problems)
+    _between(worker.storm_events_min, 1, fields.COUNT_MAX, "worker.storm_events_min", problems)
     for number, window in enumerate(board.metric_windows):
         _one_of(window, WINDOWS, f"board.metric_windows[{number}]", problems)
     _between(board.reps_max, 1, REPS_MAX, "board.reps_max", problems)

@@ -141,6 +141,11 @@ class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     standby_replicas: int = 0
     session_seconds: float = 10.0
     commit_seconds: float = 1.0
+    storm_share: float = 0.5
+    storm_seconds: float = 60.0
+    storm_events_min: int = 100
+    storm_probe_seconds: float = 60.0
+    disk_free_mb_min: int = 100
     host: str = "127.0.0.1"
     port: int = 8081
 

@@ -140,6 +140,14 @@ standby_replicas = 0
 session_seconds = 10.0
 # How often offsets are committed.
 commit_seconds = 1.0
+# A partition is not read on when more than this share of its events is refused for so long, and at least so many are.
+storm_share = 0.5
+storm_seconds = 60.0
+storm_events_min = 100
+# How often a few events of such a partition are tried; it is read on when they are taken.
+storm_probe_seconds = 60.0
+# With less than this free on the disk of data_dir the worker stops in order, and waits for twice as much to start.
+disk_free_mb_min = 100
 # Where /metrics, /healthz and /readyz of the worker listen.
 host = "127.0.0.1"
 port = 8081

@@ -162,6 +162,25 @@ WORKER: Final = (
         ("worker",),
     ),
     Metric(
+        "funnelwatch_partition_stopped",
+        "gauge",
+        "",
+        ("topic", "partition", "reason"),
+        "1 while the worker does not read a partition on, since most of it is refused; else no series. Page on it.",
+        "Read the dead letters. Correct the publisher or roll back; a few events are tried from time to time. "
+        "`funnelwatch dlq resume` reads on all the same.",
+        ("worker",),
+    ),
+    Metric(
+        "funnelwatch_disk_free_bytes",
+        "gauge",
+        "bytes",
+        (),
+        "Free on the disk of the worker's data directory. Under worker.disk_free_mb_min it stops, or waits to start.",
+        "Falling: make room, or add a worker. A worker without room is out of the group; others have its partitions.",
+        ("worker",),
+    ),
+    Metric(
         "funnelwatch_links_total",
         "counter",
         "",

@@ -1,4 +1,4 @@
-"""``funnelwatch dlq list``, ``show`` and ``replay``: options in, text and exit codes out."""
+"""``funnelwatch dlq list``, ``show``, ``replay`` and ``resume``: options in, text and exit codes out."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def dlq() -> None:
       funnelwatch dlq list --since 2h
       funnelwatch dlq show 3:1042
       funnelwatch dlq replay --reason unknown_type --dry-run
+      funnelwatch dlq resume --list
     """
 
 
@@ -157,6 +158,50 @@ def replay(config: Path | None, places: tuple[str, ...], *, dry_run: bool, yes: 
     return _conclude(outcome, "would be sent again" if dry_run else "sent again")
 
 
+@dlq.command()
+@click.option("--topic", metavar="TOPIC", help="Only partitions of this topic, like crm.deals.")
+@click.option("--partition", type=click.IntRange(min=0), help="Only this partition.")
+@click.option("--for", "period", default="10m", show_default=True, metavar="PERIOD", help="So long: 90s, 10m, 2h.")
+@click.option("--list", "only_list", is_flag=True, help="Only say what has stopped.")
+@configured
+def resume(config: Path | None, topic: str | None, partition: int | None, period: str, *, only_list: bool) -> int:
+    """Read on what has stopped because most of it is refused.
+
+    A worker stops reading a partition when too much of it is refused for a minute (worker.storm_share and what stands
+    beside it), tries a few events from time to time, and reads on when they are taken: after a fix nothing has to be
+    done. This reads on all the same, and puts into the dead letters whatever is refused, until the period is over.
+    Exit code 1 if a worker did not take it up.
+
+    \b
+    Examples:
+      funnelwatch dlq resume --list
+      funnelwatch dlq resume --topic crm.deals --partition 2 --for 5m
+    """
+    from funnelwatch.agents.configured import load  # noqa: PLC0415  (only commands need it)
+    from funnelwatch.agents.dlq import resuming  # noqa: PLC0415  (only this command needs it)
+    from funnelwatch.agents.dlq.letter import seconds_of  # noqa: PLC0415  (only this command needs it)
+
+    seconds = _read(seconds_of, period)
+    settings, secrets = load(config)
+    named = _prefixed(settings, topic) if topic else None
+
+    def is_wanted(place: tuple[str, int]) -> bool:
+        return named in {None, place[0]} and partition in {None, place[1]}
+
+    found = asyncio.run(resuming.stopped(settings, secrets, is_wanted))
+    for (name, number), stop in found.items():
+        click.echo(f"{name}[{number}] stopped: {stop.refused:,} of {stop.read:,} events were refused")
+    if not found:
+        click.echo("Nothing has stopped.")
+    if only_list or not found:
+        return OK
+    left = asyncio.run(resuming.resume(settings, secrets, list(found), seconds))
+    for name, number in left:
+        click.echo(f"{name}[{number}]: its worker did not take it up; look at its log", err=True)
+    click.echo(f"{len(found) - len(left)} partitions are read on, {len(left)} not.")
+    return FAILURE if left else OK
+
+
 def _conclude(outcome: Outcome, what: str) -> int:
     from funnelwatch.agents.dlq.showing import escaped  # noqa: PLC0415  (only this command needs it)
 
@@ -179,12 +224,16 @@ def _wanted(settings: Settings, reasons: tuple[str, ...], topics: tuple[str, ...
     """The filters; a topic may be named with or without the prefix."""
     from funnelwatch.agents.dlq.letter import Wanted, since_of  # noqa: PLC0415  (only this command needs it)
 
-    prefix = settings.kafka.prefix
     return Wanted(
         reasons=frozenset(reasons),
-        topics=frozenset(topic if topic.startswith(prefix) else prefix + topic for topic in topics),
+        topics=frozenset(_prefixed(settings, topic) for topic in topics),
         since=None if since is None else _read(lambda text: since_of(text, now_us()), since),
     )
+
+
+def _prefixed(settings: Settings, topic: str) -> str:
+    prefix = settings.kafka.prefix
+    return topic if topic.startswith(prefix) else prefix + topic
 
 
 def _read(reader: Callable[[str], Any], text: str) -> Any:

@@ -138,5 +138,17 @@ def since_of(text: str, now: int) -> int:
         raise ValueError(f"{error.detail}; write 30m, 2h, 7d, or an instant like 2026-11-23T10:00:00Z") from error
 
 
+def seconds_of(text: str) -> int:
+    """The seconds that a period names, like ``90s``, ``10m`` or ``2h``.
+
+    Raises:
+        ValueError: It names none.
+    """
+    match = re.fullmatch(r"([1-9]\d{0,5})([smh])", text)
+    if match is None:
+        raise ValueError(f"{text!r} is no period: write 90s, 10m or 2h")
+    return int(match[1]) * _UNITS_US[match[2]] // 1_000_000
+
+
 def _is_number(text: str) -> bool:
     return re.fullmatch(r"[0-9]{1,18}", text) is not None

@@ -30,12 +30,16 @@ from funnelwatch.agents.engine.metrics import Metrics
 from funnelwatch.agents.engine.outbox import Outbox
 from funnelwatch.agents.engine.progress import Position, Progress
 from funnelwatch.agents.engine.recovery import GenerationRecovery
+from funnelwatch.agents.engine.recovery_progress import Part, RecoveryWatch
+from funnelwatch.agents.engine.room import EXIT_NO_ROOM, is_no_room
 from funnelwatch.agents.engine.shards import Shards, ShardsOfKind
+from funnelwatch.agents.engine.storms import Storms
 from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import FOLD_VERSION, Secrets, Settings
 from funnelwatch.streams.calendar import Calendar
 from funnelwatch.streams.context import Context
 from funnelwatch.streams.folds import FOLDS
+from funnelwatch.streams.storm import StormRules
 
 EXIT_STATE_UNCERTAIN: Final = 70
 CHUNKS_BUFFERED_MAX: Final = 16
@@ -82,6 +86,7 @@ class FunnelApp(faust.App):  # type: ignore[misc]  # Faust is untyped
         self.delivery = delivery
         self.is_stopping = False
         self.note_rebalance: Callable[[float], None] = _nothing
+        self.before_reading: Callable[[], None] = lambda: None
         self._rebalance_began: float | None = None
         self.barrier = SendBarrier(lambda failure: self.die(failure, SEND_UNCERTAIN))
         super().__init__(*args, **kwargs)
@@ -118,6 +123,11 @@ class FunnelApp(faust.App):  # type: ignore[misc]  # Faust is untyped
         after a fault loses events. Ending like ``kill -9`` is the path that is tested most.
         """
         self.log.critical("Leaving, and committing nothing: %s: %r", why, reason, exc_info=reason)
+        if is_no_room(reason):
+            self.log.critical(
+                "The disk of %s is full: make room. Started again, the worker waits for it.", self.conf.datadir
+            )
+            os._exit(EXIT_NO_ROOM)
         os._exit(EXIT_STATE_UNCERTAIN)
 
 
@@ -157,6 +167,13 @@ class Worker:
             links=topics.links_topic(settings),
             partitions=settings.kafka.partitions,
         )
+        self.storms = Storms(
+            storm_rules(settings),
+            lambda: self.app.consumer,
+            self._is_settled,
+            is_on=settings.worker.delivery == "chunk",
+        )
+        self.app.before_reading = self.storms.adopt
         self.agents = FoldAgents(
             tables=self.tables,
             folds={kind: EntityFold(FOLDS[kind], context) for kind in Kind},
@@ -167,12 +184,15 @@ class Worker:
             progress=self.progress,
             partitions=settings.kafka.partitions,
             now_us=now_us,
+            note=self.storms.note,
         )
         for kind in Kind:
             self._add_agent(f"fold-{kind.value}", topics.input_topic(settings, kind), self._folder(kind))
         self._add_agent("fold-links", topics.links_topic(settings), self.agents.fold_links)
         self.metrics.watch_positions(self.positions)
         self.app.note_rebalance = self.metrics.rebalanced
+        self.recovery = RecoveryWatch(self._recovering, self._derived)
+        self.metrics.watch_stops(self.storms.stopped)
         self.metrics.watch_repairs(lambda: sum(table.repaired_records for table in self.tables.values()))
 
     def _producer(self) -> Any:
@@ -188,6 +208,9 @@ class Worker:
         async def agent(stream: Any) -> None:
             async for event in stream.events():
                 message = event.message
+                if self.storms.drops(message):
+                    app.consumer.settle(message)
+                    continue
                 try:
                     await fold(message.value if isinstance(message.value, list) else [message])
                 except PartitionLost as lost:
@@ -200,8 +223,28 @@ class Worker:
                 else:
                     app.consumer.folded(message)
                 await asyncio.sleep(0)  # others have to get their turn in a long catch-up
+                app.consumer.settle(message)
 
         app.agent(channel, name=name)(agent)
+
+    def _recovering(self) -> dict[Part, int] | None:
+        """Changelog records to be merged yet, by table and partition; None if no recovery is under way."""
+        app = self.app
+        if not app.in_recovery and app.tables.actives_ready:
+            return None
+        kinds = {table.changelog_topic_name: kind.value for kind, table in self.tables.items()}
+        remaining = app.tables.recovery.active_remaining()
+        return {(kinds[tp.topic], tp.partition): left for tp, left in remaining.items() if tp.topic in kinds}
+
+    def _derived(self) -> dict[Part, tuple[int, int]]:
+        return {
+            (kind.value, partition): rows
+            for kind, table in self.tables.items()
+            for partition, rows in table.derived().items()
+        }
+
+    def _is_settled(self) -> bool:
+        return bool(self.app.started and not self.app.rebalancing and not self.app.in_recovery)
 
     def positions(self) -> dict[tuple[str, int], Position]:
         """Where every partition of a source topic that is ours stands."""
@@ -215,6 +258,12 @@ class Worker:
         """Everything that this shard's topics had at this system time (µs) is folded; 0 if nobody can say."""
         sources = (topics.input_topic(self.settings, kind), topics.links_topic(self.settings))
         return self.progress.current_us(*((topic, partition) for topic in sources))
+
+
+def storm_rules(settings: Settings) -> StormRules:
+    """When reading of a partition stops."""
+    worker = settings.worker
+    return StormRules(worker.storm_share, worker.storm_seconds, worker.storm_events_min, worker.storm_probe_seconds)
 
 
 def _nothing(_: float) -> None:

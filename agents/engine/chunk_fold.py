@@ -83,6 +83,11 @@ class Tally(msgspec.Struct, gc=False):
     unchanged: int = 0
     refused: list[RefusedItem] = []
 
+    @property
+    def read(self) -> int:
+        """All of them."""
+        return self.applied + self.unchanged + len(self.refused)
+
     def add(self, other: Tally) -> None:
         """Count what ``other`` counted."""
         self.applied += other.applied

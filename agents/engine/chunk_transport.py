@@ -14,7 +14,8 @@ Faust's aiokafka driver with these changes, and no more:
    assignment to the old one, and the seek that follows would not know that they were taken: the assignment waits for
    it, and source partitions are not fetched before they were sought to their committed offset (or to the beginning:
    stock leaves those where they are), and before recovery has emptied the agents' queues for the last time.
-6. **Aborted transactions** of publishers are not read, and a producer's retry does not write a batch twice.
+6. **Holds.** Reading of a partition can be stopped, and taken up where it ended (`partition_holds`).
+7. **Aborted transactions** of publishers are not read, and a producer's retry does not write a batch twice.
 
 Overridden names are not public API: the version is pinned and a contract test holds the behaviour.
 """
@@ -29,6 +30,8 @@ from weakref import WeakSet
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+
+from funnelwatch.agents.engine.partition_holds import HoldingConsumer
 
 CHUNK_RECORDS_MAX: Final = 2_000
 BARRIER_SECONDS_MAX: Final = 30.0
@@ -135,15 +138,27 @@ class DurableConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is untype
         """The agent is done with the message: only now may it be acknowledged."""
         self._folded.add(message)
 
+    def settle(self, message: Any) -> None:
+        """Keep Faust from acknowledging a message that must not be: its compiled streams do it without asking `ack`.
+
+        An agent calls this last, without awaiting anything before it asks for the next message.
+        """
+        if not self._may_be_acknowledged(message):
+            self._unacked_messages.discard(message)
+            message.acked = True
+
+    def _may_be_acknowledged(self, message: Any) -> bool:
+        if message.topic not in self.app.source_topics:
+            return True
+        return message.generation_id == self.app.consumer_generation_id and message in self._folded
+
     def ack(self, message: Any) -> bool:
         """Ignore what no agent folded (streams skip and acknowledge it while a rebalance begins), or folded too late.
 
         Too late: the partition was revoked. The next owner processes it again.
         """
-        is_ours = message.generation_id == self.app.consumer_generation_id and message in self._folded
-        if message.topic in self.app.source_topics and not is_ours:
-            self._unacked_messages.discard(message)
-            message.acked = True
+        if not self._may_be_acknowledged(message):
+            self.settle(message)
             return False
         return bool(super().ack(message))
 
@@ -152,8 +167,11 @@ class DurableConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is untype
         return {
             tp: offset or 0
             for tp, offset in list(self._committed_offset.items())
-            if tp.topic in self.app.source_topics and tp in self._active_partitions
+            if tp.topic in self.app.source_topics and self._is_read_or_held(tp)
         }
+
+    def _is_read_or_held(self, tp: TP) -> bool:
+        return tp in self._active_partitions
 
     def fetched(self, tp: TP) -> int | None:
         """The next offset that is asked for; None while it is not ours to say."""
@@ -163,7 +181,7 @@ class DurableConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is untype
         return state.position if state and state.has_valid_position else None
 
 
-class ChunkConsumer(DurableConsumer):
+class ChunkConsumer(HoldingConsumer, DurableConsumer):
     """Delivers chunks and commits the frontier."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -180,6 +198,7 @@ class ChunkConsumer(DurableConsumer):
         What is yielded is delivered by stock, in a race with the end of the flow: four tasks and three turns of the
         loop, which at light load cost more than folding the slice.
         """
+        cuts = self._cuts_now()
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
         if records is None or self.should_stop:
@@ -192,6 +211,8 @@ class ChunkConsumer(DurableConsumer):
             for chunk in self._chunks(tp, fetched):
                 if not self.flow_active or self.app.consumer_generation_id != generation:
                     return  # before it is noted as delivered: it will be fetched again
+                if self._is_stale(tp, cuts):
+                    break
                 message = self._delivery(tp, chunk)
                 if self._is_taken_at_once(tp):
                     await self.callback(message)
@@ -210,8 +231,9 @@ class ChunkConsumer(DurableConsumer):
         )
 
     def _chunks(self, tp: TP, fetched: list[Any]) -> Iterator[list[Any]]:
-        for i in range(0, len(fetched), CHUNK_RECORDS_MAX):
-            chunk = fetched[i : i + CHUNK_RECORDS_MAX]
+        most = self._probed.get(tp, CHUNK_RECORDS_MAX)
+        for i in range(0, len(fetched), most):
+            chunk = fetched[i : i + most]
             fresh = chunk if self._is_changelog_tp(tp) else self._undelivered(tp, chunk)
             if fresh:
                 yield fresh
@@ -221,6 +243,7 @@ class ChunkConsumer(DurableConsumer):
             self._note_delivery(tp, chunk)
         message = self._to_message(tp, chunk[-1])
         message.value = chunk
+        self._delivered[tp].add(message)
         return message
 
     def _undelivered(self, tp: TP, chunk: list[Any]) -> list[Any]:

@@ -91,6 +91,8 @@ class EntityTable(faust.Table):  # type: ignore[misc]  # Faust is untyped
         self._outdated: dict[int, set[bytes]] = {}  # what is marked so on disk, for the partitions seen so far
         self._send_order: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._repairs: set[asyncio.Task[None]] = set()
+        self._derived_rows: dict[int, int] = {}  # of partitions that are being opened
+        self._ours: set[int] = set()
         self.recovered_records = 0
         self.repaired_records = 0
 
@@ -173,7 +175,10 @@ class EntityTable(faust.Table):  # type: ignore[misc]  # Faust is untyped
             if sent.cancelled() or sent.exception() is not None or self._open_partitions.get(partition) is not opening:
                 return  # the barrier ends the worker; or recovery reads it back
             gap = opening.own(sent.result().offset, records)
-            self._persist_offset(partition, opening)
+            try:
+                self._persist_offset(partition, opening)
+            except Exception as failure:  # noqa: BLE001  (a callback's errors are dropped: a full disk, most likely)
+                self.app.die(failure, f"how far {self.name}[{partition}] holds its changelog could not be noted")
             if gap is not None:
                 self._start_repair(partition, opening, gap)
 
@@ -269,6 +274,8 @@ class EntityTable(faust.Table):  # type: ignore[misc]  # Faust is untyped
         for partition in self._announced - ours:
             self._listener.on_lost(partition)
         self._announced &= ours
+        self._ours = ours
+        self._derived_rows.clear()
         self._listener.on_assigned(generation_id, ours)
         await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
 
@@ -289,6 +296,19 @@ class EntityTable(faust.Table):  # type: ignore[misc]  # Faust is untyped
             log.info("%s: rebalanced again while opening partitions: %s", self.name, lost)
         except Exception as failure:  # noqa: BLE001  (see above)
             self.app.die(failure, f"a partition of {self.name} could not be opened")
+
+    def note_derived(self, partition: int, rows: int) -> None:
+        """Figures of a partition that is being opened come from so many rows by now."""
+        self._derived_rows[partition] = rows
+
+    def derived(self) -> dict[int, tuple[int, int]]:
+        """Of each partition that is ours and not opened yet: rows figures come from, and about how many there are."""
+        dbs = {partition: self.data._dbs.get(partition) for partition in self._ours - self._announced}  # noqa: SLF001  (as `_db`)
+        return {
+            partition: (self._derived_rows.get(partition, 0), table_store.rows_about(db))
+            for partition, db in dbs.items()
+            if db is not None
+        }
 
     async def _open(self, tp: TP) -> None:
         partition = tp.partition

@@ -55,6 +55,7 @@ class FoldAgents:
         progress: Told what was folded.
         partitions: How many partitions everything that is keyed by an entity has.
         now_us: The system clock.
+        note: Told of every chunk: topic, partition, how many events were read, how many of them refused.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class FoldAgents:
         progress: Progress,
         partitions: int,
         now_us: Callable[[], int],
+        note: Callable[[str, int, int, int], None],
     ) -> None:
         self._tables = tables
         self._folds = folds
@@ -79,6 +81,7 @@ class FoldAgents:
         self._progress = progress
         self._partitions = partitions
         self._now_us = now_us
+        self._note = note
         self._failures_in_a_row = 0
 
     async def fold_events(self, kind: Kind, records: Sequence[Record]) -> None:
@@ -100,6 +103,7 @@ class FoldAgents:
         self._metrics.count_events(topic, tally.applied, tally.unchanged, _reasons(tally.refused))
         self._note_progress(groups, records[-1], now)
         self._metrics.chunk_seconds.observe(monotonic() - started)
+        self._note(topic, records[-1].partition, tally.read, len(tally.refused))
 
     def _note_progress(self, groups: Groups, last: Record, now: int) -> None:
         if not groups:
@@ -122,6 +126,7 @@ class FoldAgents:
             await self._outbox.forward(records[-1].topic, strays)
         await self._refuse(tally)
         self._metrics.count_links(tally.applied, tally.unchanged, _reasons(tally.refused))
+        self._note(records[-1].topic, records[-1].partition, tally.read, len(tally.refused))
 
     async def _fold(self, kind: Kind, groups: Groups, tally: Tally, last: Record) -> list[Item]:
         """Fold items of one kind and send what follows from it; what belongs into another partition is given back."""

@@ -17,6 +17,8 @@ AGE_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 
 CHUNK_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 RECOVERY_BUCKETS: Final = (0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+REASON: Final = "dead_letters"
+"""Why a partition is not read on: too much of it is refused."""
 
 LATE_US: Final = 600_000_000
 """An event that came to Kafka so long after it happened is counted as late."""
@@ -82,6 +84,23 @@ class _MomentCollector:
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield GaugeMetricFamily("funnelwatch_redis_up", "1 while Redis answers.", value=int(self._redis_up()))
         yield GaugeMetricFamily("funnelwatch_time_seconds", "The clock of the process.", value=now_us() / 1_000_000)
+
+
+class _StopCollector:
+    """Asks which partitions have stopped when it is scraped."""
+
+    def __init__(self, stopped: Callable[[], list[tuple[str, int]]]) -> None:
+        self._stopped = stopped
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "funnelwatch_partition_stopped",
+            "1 while a partition of ours is not read on. A page: figures lack what waits in it.",
+            labels=("topic", "partition", "reason"),
+        )
+        for topic, partition in self._stopped():
+            family.add_metric((topic, str(partition), REASON), 1)
+        yield family
 
 
 class _RepairCollector:
@@ -173,6 +192,15 @@ class Metrics:
     def count_late(self, topic: str, events: int) -> None:
         """Count events that came more than `LATE_US` after they happened."""
         self._late.labels(topic).inc(events)
+
+    def watch_room(self, free_bytes: Callable[[], int]) -> None:
+        """Expose what ``free_bytes`` says at every scrape."""
+        gauge = Gauge("funnelwatch_disk_free_bytes", "Free where the worker keeps its rows.", registry=self.registry)
+        gauge.set_function(free_bytes)
+
+    def watch_stops(self, stopped: Callable[[], list[tuple[str, int]]]) -> None:
+        """Expose which partitions ``stopped`` names at every scrape."""
+        self.registry.register(_StopCollector(stopped))
 
     def watch_repairs(self, repaired: Callable[[], int]) -> None:
         """Expose what ``repaired`` says at every scrape."""

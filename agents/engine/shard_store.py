@@ -8,8 +8,8 @@ of the newest event, empty if none), ``updated_us`` (everything read until this 
 
 Every accepted call also publishes on ``P:changes`` a MessagePack array [kind, partition, seq, op, payload]: ``set``
 with [field, value, …] (an empty value: removed), ``reload`` with nil after a swap, ``beat`` with [watermark_us or nil,
-updated_us, current_us]. A reader that misses a ``seq`` reads the hash and ``meta`` again, together. ``refused``, with seq 0
-and a text, is said by a worker whose writes Redis does not take (a Redis without memory still passes messages on).
+updated_us, current_us]. A reader that misses a ``seq`` reads the hash and ``meta`` again, together. ``refused``, with
+seq 0 and a text, is said by a worker whose writes Redis does not take (one without memory still passes messages on).
 
 Nobody increments a figure, so a retry is harmless, and Redis may be flushed.
 """

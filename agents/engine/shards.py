@@ -110,6 +110,7 @@ class Shards:
             cells.add(None, after)
             cells.see(newest)
             if number % ROWS_PER_STEP == 0:
+                table.note_derived(partition, number)
                 await asyncio.sleep(0)
                 if not table.is_open(partition):
                     raise PartitionLost(f"{kind}[{partition}]")

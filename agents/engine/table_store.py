@@ -80,6 +80,11 @@ def folded_through(db: Any, topic: str) -> int:
     return -1 if offset is None else int(offset)
 
 
+def rows_about(db: Any) -> int:
+    """About how many rows there are: RocksDB's own estimate."""
+    return int(db.property_int_value("rocksdb.estimate-num-keys") or 0)
+
+
 def outdated(db: Any) -> list[bytes]:
     """The rows that have to be written to the changelog again."""
     keys = []

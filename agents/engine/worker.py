@@ -9,7 +9,7 @@ import logging
 import signal
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -21,13 +21,15 @@ from redis.backoff import NoBackoff
 
 from funnelwatch.agents import topics
 from funnelwatch.agents.connections import kafka_trouble, redis_client
-from funnelwatch.agents.engine import application, chunk_transport, entity_table
+from funnelwatch.agents.engine import application, chunk_transport, entity_table, recovery
 from funnelwatch.agents.engine.application import Worker
 from funnelwatch.agents.engine.forgetting import Forgetting
 from funnelwatch.agents.engine.publisher import Publisher
+from funnelwatch.agents.engine.room import EXIT_NO_ROOM, MEGABYTE, Room
 from funnelwatch.agents.engine.server import OperationsServer
 from funnelwatch.agents.engine.shard_store import ShardStore
 from funnelwatch.agents.errors import OperationError
+from funnelwatch.agents.stops import Stops
 from funnelwatch.schemas.settings import FOLD_VERSION, Secrets, Settings
 
 ONCE: Final = Retry(NoBackoff(), 0)
@@ -63,7 +65,7 @@ def set_up_logging() -> None:
     """Everything to stderr. Faust's own chatter only from warnings on."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=_LOG_FORMAT, force=True)
     logging.disable(logging.DEBUG)  # their debug calls build records even when nobody reads them: 30 % of the time
-    for name in (*_QUIET, *(module.__name__ for module in (application, chunk_transport, entity_table))):
+    for name in (*_QUIET, *(module.__name__ for module in (application, chunk_transport, entity_table, recovery))):
         logging.getLogger(name).setLevel(logging.WARNING)  # ours: Faust logs under the module of a class
 
 
@@ -122,23 +124,43 @@ async def serve(settings: Settings, secrets: Secrets) -> int:
         current_us=worker.current_us,
     )
     worker.metrics.watch_moment(lambda: publisher.is_connected)
+    room = Room(Path(settings.worker.data_dir), settings.worker.disk_free_mb_min * MEGABYTE)
+    worker.metrics.watch_room(room.free_bytes)
     server = OperationsServer(
-        settings.worker.host, settings.worker.port, worker.metrics, lambda: _unready(worker, publisher)
+        settings.worker.host,
+        settings.worker.port,
+        worker.metrics,
+        lambda: room.trouble() or _unready(worker, publisher),
     )
     await server.start()
     try:
+        await room.wait(stop)
+        stops = Stops(client, settings.redis.prefix)
+        await worker.storms.look(stops)
+        filling = asyncio.create_task(_stop_when_full(room, stop))
+        recovering = asyncio.create_task(worker.recovery.run())  # the first recovery is part of the start
         await _start(worker, stop)
         publishing = asyncio.create_task(publisher.run())
-        forgetting = asyncio.create_task(Forgetting(worker).run())
+        others = [
+            filling,
+            recovering,
+            asyncio.create_task(Forgetting(worker).run()),
+            asyncio.create_task(worker.storms.run(stops)),
+        ]
         if not stop.is_set():
             log.info("Ready. Metrics on http://%s:%s/metrics", settings.worker.host, settings.worker.port)
             await stop.wait()
         log.info("Stopping in order.")
-        await _stop(worker, forgetting, publishing, publisher)
+        await _stop(worker, others, publishing, publisher)
     finally:
         await server.stop()
         await client.aclose()
-    return 0
+    return EXIT_NO_ROOM if room.is_lacking else 0
+
+
+async def _stop_when_full(room: Room, stop: asyncio.Event) -> None:
+    await room.exhausted()
+    stop.set()
 
 
 async def _start(worker: Worker, stop: asyncio.Event) -> None:
@@ -155,9 +177,10 @@ async def _start(worker: Worker, stop: asyncio.Event) -> None:
         raise kafka_trouble(worker.settings, error) from error
 
 
-async def _stop(worker: Worker, forgetting: Task, publishing: Task, publisher: Publisher) -> None:
+async def _stop(worker: Worker, others: Sequence[Task], publishing: Task, publisher: Publisher) -> None:
     worker.app.is_stopping = True
-    await ended(forgetting)
+    for task in others:
+        await ended(task)
     # Not wait_for: it waits for what it cancels, and Faust's services may swallow that.
     done, _ = await asyncio.wait({asyncio.create_task(worker.app.stop())}, timeout=STOP_SECONDS_MAX)
     if not done:
@@ -181,7 +204,10 @@ async def ended(task: Task) -> None:
 def _unready(worker: Worker, publisher: Publisher) -> str:
     app = worker.app
     if not app.started or app.rebalancing or app.in_recovery or not app.tables.actives_ready:
-        return "waiting for partitions or their recovery"
+        tables = worker.recovery.text()
+        return f"recovering: {tables}" if tables else "waiting for partitions or their recovery"
+    if stopped := worker.storms.trouble():
+        return stopped
     if publisher.refusal:
         return f"Redis takes no writes; {publisher.refusal}"
     return "" if publisher.is_connected else "Redis does not answer"

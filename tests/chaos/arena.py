@@ -74,6 +74,7 @@ class Arena:
         kafka: Settings of Kafka that are not this arena's usual ones.
         base: The organisation; the demo's by the Tehran calendar if none is given.
         events: Instead of a floor's: in the order in which they are published.
+        worker: Settings of the workers that are not the default.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Arena:
         kafka: dict[str, Any] | None = None,
         base: Settings | None = None,
         events: Sequence[Published] | None = None,
+        worker: dict[str, Any] | None = None,
     ) -> None:
         self.broker, self.folder, self.changes = broker, folder, changes
         self.random = random.Random(f"{seed}/faults")
@@ -107,7 +109,7 @@ class Arena:
                 partitions=PARTITIONS,
             ),
             redis=RedisSettings(port=redis_port, prefix=prefix.rstrip(".")),
-            worker=WorkerSettings(session_seconds=session_seconds, commit_seconds=commit_seconds),
+            worker=WorkerSettings(session_seconds=session_seconds, commit_seconds=commit_seconds, **(worker or {})),
             board=BoardSettings(port=board_port, reps_max=reps_max),
         )
         self.redis = EmbeddedRedis(folder / "redis", redis_port)

@@ -24,10 +24,13 @@ from funnelwatch.agents.engine.chunk_transport import ChunkConsumer, DurableCons
 from funnelwatch.agents.engine.contiguity import Contiguity
 from funnelwatch.agents.engine.entity_table import EntityTable
 from funnelwatch.agents.engine.publisher import Publisher
+from funnelwatch.agents.engine.room import Room
+from funnelwatch.agents.engine.storms import Storms
 from funnelwatch.agents.engine.table_store import Changes
 from funnelwatch.schemas import fields
 from funnelwatch.schemas.codec import UNLIMITED
 from funnelwatch.streams.samples import KpiSeries
+from funnelwatch.streams.storm import Storm
 
 
 def overwrite() -> None:
@@ -131,6 +134,48 @@ def ingestion_waits() -> None:
 
     Publisher.__init__ = remembered
     fold_agent.FoldAgents.fold_events = waiting
+
+
+def storms_unseen() -> None:
+    """However much of a partition is refused, it is read on."""
+    Storm.note = lambda self, now, read, refused: False
+
+
+def stops_untold() -> None:
+    """Whoever gets a partition does not know that it had stopped."""
+    Storms.adopt = lambda self: None
+
+
+def room_unseen() -> None:
+    """Nobody looks how much room there is, and a full disk is a fault like any other."""
+
+    async def never(self: Room) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def begin(self: Room, stop: asyncio.Event) -> None:
+        await asyncio.sleep(0)
+
+    Room.exhausted, Room.wait = never, begin
+    application.is_no_room = lambda error: False
+
+
+def full_disk_passed_over() -> None:
+    """A row that cannot be written is left to the next time; its offset moves all the same."""
+    write = Changes.write
+
+    def write_or_not(self: Changes, db: Any) -> None:
+        with contextlib.suppress(Exception):
+            write(self, db)
+
+    async def never(self: Room) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    Changes.write, Room.exhausted = write_or_not, never
+
+
+def acknowledged_unasked() -> None:
+    """Faust's compiled streams acknowledge whatever an agent has had, also what it dropped."""
+    DurableConsumer.settle = lambda self, message: None
 
 
 def letters_dropped() -> None:
@@ -266,6 +311,11 @@ MUTATIONS: dict[str, Callable[[], None]] = {
         redis_not_watched,
         refusals_unsaid,
         ingestion_waits,
+        storms_unseen,
+        stops_untold,
+        room_unseen,
+        full_disk_passed_over,
+        acknowledged_unasked,
         letters_dropped,
         skips_acknowledged,
         resumed_early,

@@ -32,9 +32,10 @@ class Pulse:
 
     def feel(self) -> None:
         read, now = self._arena.read(), time.monotonic()
+        if self._arena.is_feeding:
+            self.longest_seconds = max(self.longest_seconds, now - self._at)
         if read > self._read or not self._arena.is_feeding:
             self._read, self._at = max(read, self._read), now
-        self.longest_seconds = max(self.longest_seconds, now - self._at)
 
 
 Fault = Callable[[Arena, float, Pulse], None]

@@ -6,6 +6,7 @@ import ahead
 import broker
 import clocks
 import cluster
+import disk
 import flood
 import kills
 import leaks
@@ -15,6 +16,7 @@ import mixed
 import pauses
 import poison
 import redis_faults
+import storm
 import unreachable
 from row import Row
 
@@ -27,6 +29,8 @@ ROWS: tuple[Row, ...] = (
     cluster.ROW,
     unreachable.ROW,
     poison.ROW,
+    storm.ROW,
+    disk.ROW,
     membership.ROW,
     meaning.ROW,
     clocks.ROW,

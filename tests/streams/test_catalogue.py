@@ -78,6 +78,8 @@ def test_the_worker_exposes_what_the_catalogue_says():
     metrics.watch_positions(dict)
     metrics.watch_moment(lambda: True)
     metrics.watch_repairs(lambda: 0)
+    metrics.watch_stops(list)
+    metrics.watch_room(lambda: 0)
     exposed = {
         f"{family.name}_total" if family.type == "counter" else family.name: family.type
         for family in metrics.registry.collect()
