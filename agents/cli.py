@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from funnelwatch import __version__
+from funnelwatch.agents.calibrate.command import calibrate
 from funnelwatch.agents.command_line import FAILURE, INTERRUPTED, OK, USAGE, configured
 from funnelwatch.agents.demo.command import demo
 from funnelwatch.agents.deploy.commands import alertmanager, rules
@@ -291,6 +292,7 @@ def import_(
     return module.run(*load(config), mapping, sources, output=output, report=report)
 
 
+funnelwatch.add_command(calibrate)
 funnelwatch.add_command(demo)
 funnelwatch.add_command(dlq)
 funnelwatch.add_command(gateway)

@@ -1,12 +1,13 @@
 """The statistics of the detectors and the hysteresis of the alerts."""
 
 from datetime import date
-from math import comb, log10
+from math import comb, log, log10
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from scipy import stats
 
 from funnelwatch.schemas.document import Evidence
 from funnelwatch.schemas.settings import CalendarSettings, DetectorSettings, RepOverride
@@ -348,3 +349,24 @@ def test_alerts_that_are_restored_keep_their_begin_and_firing_on_is_no_news():
     assert second.step([evidence(4.5)], noon(MONDAY + 1)) == []
     assert [alert.since for alert in second.active] == [began.since]
     assert [alert.state for alert in second.step([evidence(1.0)], noon(MONDAY + 1))] == ["resolved"]
+
+
+def capped(log_probability: float) -> object:
+    """scipy's logarithm of a probability as evidence."""
+    return pytest.approx(min(EVIDENCE_MAX, max(0.0, -log_probability / log(10))), abs=1e-6)
+
+
+@given(st.integers(1, 400), st.floats(0.02, 0.98), st.data())
+def test_binomial_evidence_is_scipys(n, p, data):
+    x = data.draw(st.integers(0, n))
+
+    assert binomial_at_least(n, x, p) == capped(stats.binom.logsf(x - 1, n, p))
+    assert binomial_at_most(n, x, p) == capped(stats.binom.logcdf(x, n, p))
+
+
+@given(st.floats(0.1, 300), st.integers(0, 400), st.floats(0.2, 100), st.lists(st.floats(0.01, 30), max_size=8))
+def test_poisson_and_negative_binomial_evidence_are_scipys(mean, x, shape, means):
+    none = sum(stats.nbinom.logpmf(0, shape, shape / (shape + one)) for one in means)
+
+    assert poisson_at_most(mean, x) == capped(stats.poisson.logcdf(x, mean))
+    assert none_expected(means, shape) == capped(none)

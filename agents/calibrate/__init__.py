@@ -1,0 +1,1 @@
+"""``funnelwatch calibrate``: how often detectors would page for nothing, what they would find, how fast."""
