@@ -18,7 +18,7 @@ from faust.transport.drivers import aiokafka as driver
 
 from funnelwatch.agents import topics
 from funnelwatch.agents.board import reader
-from funnelwatch.agents.engine import application, changelog, fold_agent, judging, shard_store
+from funnelwatch.agents.engine import application, changelog, fold_agent, forgetting, judging, shard_store
 from funnelwatch.agents.engine.barrier import SendBarrier
 from funnelwatch.agents.engine.chunk_transport import ChunkConsumer, DurableConsumer
 from funnelwatch.agents.engine.contiguity import Contiguity
@@ -298,6 +298,21 @@ def no_cap() -> None:
     KpiSeries.__init__ = lambda self, page, windows, reps_max: init(self, page, windows, 10**9)
 
 
+def recovery_skips() -> None:
+    """Of every batch that recovery reads, the last record is passed over."""
+    take = changelog.Merged.take
+    changelog.Merged.take = lambda self, rules, records: take(self, rules, list(records)[:-1])
+
+
+def nothing_forgotten() -> None:
+    """State stays, however old it is."""
+
+    async def rest(self: Any) -> None:
+        await asyncio.Event().wait()
+
+    forgetting.Forgetting.run = rest
+
+
 MUTATIONS: dict[str, Callable[[], None]] = {
     mutation.__name__: mutation
     for mutation in (
@@ -328,6 +343,8 @@ MUTATIONS: dict[str, Callable[[], None]] = {
         emptied_at_claim,
         gives_up,
         no_cap,
+        recovery_skips,
+        nothing_forgotten,
     )
 }
 

@@ -8,6 +8,7 @@ import clocks
 import cluster
 import disk
 import flood
+import history
 import kills
 import leaks
 import meaning
@@ -15,6 +16,7 @@ import membership
 import mixed
 import pauses
 import poison
+import recovery
 import redis_faults
 import storm
 import unreachable
@@ -36,5 +38,7 @@ ROWS: tuple[Row, ...] = (
     clocks.ROW,
     leaks.ROW,
     flood.ROW,
+    recovery.ROW,
+    history.ROW,
     mixed.ROW,
 )
