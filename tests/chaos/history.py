@@ -270,4 +270,10 @@ async def in_changelog(arena: Arena) -> tuple[set[tuple[Kind, bytes]], int]:
     return live, len(gone)
 
 
-ROW = Row("history", "12", "two years replayed at full speed: memory bounded, old state gone", run)
+ROW = Row(
+    "history",
+    "12",
+    "two years replayed at full speed: memory bounded, old state gone",
+    run,
+    mutations=("nothing_forgotten",),
+)

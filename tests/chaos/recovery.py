@@ -250,4 +250,10 @@ def readiness(worker: ChaosWorker) -> tuple[int, str]:
         return 0, ""
 
 
-ROW = Row("recovery", "", "a large table recovered from its changelog alone, and started again on its disk", run)
+ROW = Row(
+    "recovery",
+    "8",
+    "a large table recovered from its changelog alone, and started again on its disk",
+    run,
+    mutations=("recovery_skips",),
+)
