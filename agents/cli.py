@@ -60,7 +60,8 @@ def worker(config: Path | None) -> int:
     """Fold events into figures, until it is told to stop.
 
     Run as many as there are partitions, each with a data directory of its own (worker.data_dir) and a port of its own
-    (worker.port: /metrics, /healthz). SIGTERM or Ctrl-C stops it in order.
+    (worker.port: /metrics, /healthz). SIGTERM or Ctrl-C stops it in order. Start it again whenever it ends by itself:
+    exit code 70 says that something was uncertain (nothing is lost), 74 that its disk is full (it waits for room then).
 
     \b
     Example:

@@ -26,7 +26,8 @@ class Link(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One fact for the entity ``target_id``: its deal was won at ``at``, or a call or email touched it at ``at``.
 
     ``at`` is None when that is not (or no longer) so. ``version`` is the number of observations the origin has: it
-    grows with each new one. The key of the record on the internal topic is ``target_id``.
+    grows with each new one, and ``told_at`` the time of its newest event (µs; 0: told before this was said). The key of
+    the record on the internal topic is ``target_id``.
     """
 
     target: Kind
@@ -36,6 +37,7 @@ class Link(msgspec.Struct, frozen=True, array_like=True, gc=False):
     fact: str
     at: int | None
     version: int
+    told_at: int = 0
 
 
 encode: Callable[[Link], bytes] = msgspec.msgpack.Encoder().encode

@@ -98,7 +98,7 @@ class Update:
         """The state of the row. It is for reading: nearly always it shares what it can with the state now."""
         if self._is_only_longer:
             state = self.state
-            return type(state)(state.history[: self._known], state.repeats, state.links)
+            return type(state)(state.history[: self._known], *msgspec.structs.astuple(state)[1:])
         return self._fold.decode(row)
 
     @property

@@ -13,8 +13,8 @@ from funnelwatch.streams.cells import Contribution, ItemCell, LostDeal, OpenDeal
 from funnelwatch.streams.context import Context
 from funnelwatch.streams.entities.flow import RepSums, count
 from funnelwatch.streams.entities.ownership import first_owner
+from funnelwatch.streams.entities.receiving import ReceivingFold
 from funnelwatch.streams.entities.walk import CREATED, DELETED, LOST, REOPENED, WON, Close, DealStep, Walk
-from funnelwatch.streams.fold import Fold
 from funnelwatch.streams.history import Step
 from funnelwatch.streams.links import WON as WON_FACT
 from funnelwatch.streams.links import Link, Received, touches
@@ -31,9 +31,10 @@ class DealState(msgspec.Struct, array_like=True, gc=False):
     history: list[DealStep] = []
     repeats: list[DealStep] = []
     links: list[Received] = []
+    withdrawn_at: int = 0
 
 
-class DealFold(Fold[DealState]):
+class DealFold(ReceivingFold[DealState]):
     """The fold of deals."""
 
     kind = Kind.DEAL
@@ -113,7 +114,16 @@ class DealFold(Fold[DealState]):
         present, won_at = _won_for(history)
         version = len(history) + len(repeats)
         return [
-            Link(Kind.LEAD, lead, Kind.DEAL, subject, WON_FACT, won_at if lead == present else None, version)
+            Link(
+                Kind.LEAD,
+                lead,
+                Kind.DEAL,
+                subject,
+                WON_FACT,
+                won_at if lead == present else None,
+                version,
+                history[-1][0],
+            )
             for lead in sorted(one for one in named if one is not None)
         ]
 
@@ -125,7 +135,7 @@ class DealFold(Fold[DealState]):
         """Closed or deleted, and no event since."""
         history = state.history
         if not history:
-            return all(at < before_us for at in touches(state.links))
+            return all(at < before_us for at in (state.withdrawn_at, *touches(state.links)))
         return history[-1][0] < before_us and (_is_deleted(history) or _outcome(history) is not None)
 
     def _step(self, code: int, event: Event) -> Step:

@@ -12,7 +12,7 @@ from funnelwatch.streams.context import Context
 from funnelwatch.streams.entities import flow
 from funnelwatch.streams.entities.flow import RepSums, count, leave
 from funnelwatch.streams.entities.ownership import NOBODY, Owners, first_owner
-from funnelwatch.streams.fold import Fold
+from funnelwatch.streams.entities.receiving import ReceivingFold
 from funnelwatch.streams.history import Step
 from funnelwatch.streams.links import Received, earliest_win, touches
 from funnelwatch.streams.sketch import bin_of
@@ -41,9 +41,10 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     history: list[LeadStep] = []
     repeats: list[LeadStep] = []
     links: list[Received] = []
+    withdrawn_at: int = 0
 
 
-class LeadFold(Fold[LeadState]):
+class LeadFold(ReceivingFold[LeadState]):
     """The fold of leads."""
 
     kind = Kind.LEAD
@@ -94,7 +95,7 @@ class LeadFold(Fold[LeadState]):
     def forgettable(self, state: LeadState, before_us: int) -> bool:
         """Converted, disqualified or deleted, and neither an event, nor a conversion, nor a touch since."""
         history = state.history
-        instants = [at for _, _, _, at in state.links if at is not None]
+        instants = [state.withdrawn_at, *(at for _, _, _, at in state.links if at is not None)]
         if history:
             instants.append(history[-1][0])
             if not _is_deleted(history) and _Course(history, state.links).ending is None:

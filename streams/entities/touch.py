@@ -18,18 +18,21 @@ def touch_links(
 
     The ones named now are touched at ``at`` (None: the origin is no touch), the others are not touched.
     """
-    version = len(history) + len(repeats)
+    if not history:
+        return []
+    version, told_at = len(history) + len(repeats), history[-1][0]
     links = []
     for target, member in zip(_TARGETS, members, strict=True):
         if version == 1:
             one = history[0][member]
             if one is not None:
-                links.append(Link(target, one, *origin, TOUCH, at, version))
+                links.append(Link(target, one, *origin, TOUCH, at, version, told_at))
             continue
         named = {step[member] for steps in (history, repeats) for step in steps} - {None}
         if named:
             present = last_set(history, member)
             links += [
-                Link(target, one, *origin, TOUCH, at if one == present else None, version) for one in sorted(named)
+                Link(target, one, *origin, TOUCH, at if one == present else None, version, told_at)
+                for one in sorted(named)
             ]
     return links

@@ -110,3 +110,47 @@ def test_withdrawn_links_are_bounded_too(monkeypatch):
     held = received(*(touch(None, origin_id=f"c{number}") for number in range(9)), touch(4, origin_id="z"))
 
     assert held == [(1, "c0", 1, None), (1, "c1", 1, None), (1, "z", 1, 4)]
+
+
+@pytest.mark.parametrize("kind", [Kind.LEAD, Kind.DEAL])
+def test_what_was_taken_back_is_not_forgotten_before_the_retention_so_that_an_older_copy_does_not_count(kind):
+    """A worker that slept tells the copy of its time after the sweep has passed."""
+    fold = FOLDS[kind]
+    told = Link(kind, "x", Kind.CALL, "c1", TOUCH, 50, 1, told_at=50)
+    taken_back = Link(kind, "x", Kind.CALL, "c1", TOUCH, None, 2, told_at=100)
+    state = fold.empty()
+    fold.add_link(state, told)
+    fold.add_link(state, taken_back)
+
+    assert [fold.forgettable(state, before) for before in (60, 100, 101)] == [False, False, True]
+    assert fold.add_link(state, told) is False
+    assert links.touches(state.links) == []
+
+
+@pytest.mark.parametrize("kind", [Kind.LEAD, Kind.DEAL])
+@given(data=st.data())
+def test_until_when_something_taken_back_is_kept_does_not_depend_on_the_order_it_was_told_in(kind, data):
+    fold = FOLDS[kind]
+    some = st.builds(
+        lambda at, version, origin: Link(kind, "x", Kind.CALL, origin, TOUCH, at, version, told_at=version * 10),
+        st.none() | st.integers(1, 9),
+        st.integers(1, 5),
+        st.sampled_from(["c1", "c2"]),
+    )
+    told = data.draw(st.lists(some, max_size=8))
+    cut = data.draw(st.integers(0, len(told)))
+    states = []
+    for portion in (told, data.draw(st.permutations(told)), told[:cut], told[cut:], [*told, *told]):
+        state = fold.empty()
+        for link in portion:
+            fold.add_link(state, link)
+        states.append(state)
+    whole, shuffled, left, right, twice = states
+
+    assert whole == shuffled == twice == fold.merge(left, right) == fold.merge(right, left)
+
+
+def test_a_link_of_a_worker_that_does_not_say_when_it_tells_is_read_all_the_same():
+    old = links.encode(touch(5, 2))[:-1].replace(b"\x98", b"\x97", 1)
+
+    assert links.decode(old) == touch(5, 2)
