@@ -24,7 +24,14 @@ NUMBERS = ("NaN", "1e999", "-Infinity", "1e-9", "true", '"\\ud800"', "{}", "[]",
 
 def run(bench: Bench) -> str:
     wanted = bench.pick(5_000, 100_000)
-    with Arena(bench.broker, bench.folder, seed=bench.seed, size=(8, 15), changes=bench.changes) as arena:
+    with Arena(
+        bench.broker,
+        bench.folder,
+        seed=bench.seed,
+        size=(8, 15),
+        changes=bench.changes,
+        worker={"storm_share": 1.0},  # row `storm` is about stopping; here everything is to be read
+    ) as arena:
         arena.ask_oracle()
         arena.start()
         bad = poison(random.Random(f"{bench.seed}/poison"), arena.events, wanted)
