@@ -114,7 +114,7 @@ def call_of(events: Sequence[Event], received_us: int, options: SourceOptions) -
     identity = _identity(events, channels)
     return Call(
         id=identity,
-        version="ami",
+        version=next(iter(channels)),
         at=ended,
         direction=direction,
         outcome=_outcome(decisive),
@@ -132,9 +132,9 @@ def _channels(events: Iterable[Event]) -> dict[str, _Channel]:
     found: dict[str, _Channel] = {}
     for event in events:
         kind, unique = event.get("event", "").lower(), event.get("uniqueid", "")
-        if kind == "newchannel" and unique:
+        if kind in {"newchannel", "coreshowchannel"} and unique:
             found.setdefault(unique, _made(event, unique))
-        elif kind == "newstate" and unique in found:
+        elif kind in {"newstate", "newcallerid"} and unique in found:
             _told(found[unique], event)
         elif kind == "hangup" and unique in found:
             found[unique].ended = _at(event)
@@ -145,9 +145,11 @@ def _channels(events: Iterable[Event]) -> dict[str, _Channel]:
 
 def _made(event: Event, unique: str) -> _Channel:
     epoch = _EPOCH.search(unique)
-    made = _at(event) or (reading.epoch_seconds(epoch[1], "Uniqueid") if epoch else 0)
+    second = reading.epoch_seconds(epoch[1], "Uniqueid") if epoch else 0
+    listed = event.get("event", "").lower() == "coreshowchannel"  # made before, so its time is not when it was made
+    made = second if listed else _at(event) or second
     channel = _Channel(exten=_known(event, "exten"), local=bool(local_half(event)), made=made)
-    _told(channel, event)
+    _told(channel, {**event, "timestamp": f"{second // 1_000_000}"} if listed and second else event)
     return channel
 
 
