@@ -50,6 +50,7 @@ def sources() -> None:
       funnelwatch sources list
       funnelwatch sources test hubspot < payload.json
       funnelwatch sources unknown
+      funnelwatch sources calls
     """
 
 
@@ -134,6 +135,34 @@ def unknown(config: Path | None) -> int:
         ids = ", ".join(json.dumps(one, ensure_ascii=False) for one in person)
         click.echo(f'# {count} events\n[[people]]\nrep = "?"\nids = [{ids}]\n')
     click.echo(f"{len(found)} people are unknown.", err=True)
+    return OK
+
+
+@sources.command("calls")
+@click.option("--last", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many.")
+@configured
+def calls(config: Path | None, last: int) -> int:
+    """Show the latest calls that several sources told of: when they began, and each source's own id.
+
+    \b
+    Example:
+      funnelwatch sources calls --last 100
+    """
+    from contextlib import closing  # noqa: PLC0415  (only this command needs it)
+
+    from funnelwatch.agents.configured import load  # noqa: PLC0415  (only commands need it)
+    from funnelwatch.agents.gateway.matching import FILE, memory_of  # noqa: PLC0415  (only this command needs it)
+    from funnelwatch.schemas.encode import time_text  # noqa: PLC0415  (only this command needs it)
+
+    settings, _ = load(config)
+    folder = Path(settings.gateway.data_dir)
+    if not (folder / FILE).exists():
+        raise OperationError(f"No gateway has remembered a call in {folder}: see gateway.data_dir and calls.match.")
+    with closing(memory_of(settings, folder)) as memory:
+        for match in memory.matches(last):
+            told = "  =  ".join(f"{subject} ({source.rpartition('/')[2]})" for source, subject in match.calls)
+            click.echo(f"{time_text(match.started_us)}  {match.name}:  {told}")
+        click.echo(f"{len(memory)} calls are remembered.", err=True)
     return OK
 
 

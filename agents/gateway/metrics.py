@@ -48,6 +48,8 @@ class Metrics:
         self._refused = _counter("funnelwatch_deliveries_refused_total", self.registry)
         self._events = _counter("funnelwatch_source_events_total", self.registry)
         self._passed = _counter("funnelwatch_source_passed_total", self.registry)
+        self._matched = _counter("funnelwatch_calls_matched_total", self.registry)
+        self._renamed = _counter("funnelwatch_calls_renamed_total", self.registry)
         self.seconds = Histogram(
             "funnelwatch_delivery_seconds",
             CATALOGUE["funnelwatch_delivery_seconds"].help,
@@ -76,6 +78,12 @@ class Metrics:
                 self._events.labels(source, result).inc(count)
         for reason, count in passed.items():
             self._passed.labels(source, reason).inc(count)
+
+    def matched(self, calls: Tally[tuple[str, str]], renamed: int) -> None:
+        """Count calls that were found to be one, by the sources ``(other, source)``, and names that were deleted."""
+        for (other, source), count in calls.items():
+            self._matched.labels(source.rpartition("/")[2], other.rpartition("/")[2]).inc(count)
+        self._renamed.inc(renamed)
 
     def page(self) -> bytes:
         """The exposition in Prometheus' text format."""

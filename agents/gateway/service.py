@@ -21,6 +21,7 @@ from funnelwatch.agents.gateway import polling, sources
 from funnelwatch.agents.gateway.application import application
 from funnelwatch.agents.gateway.directory import Directory
 from funnelwatch.agents.gateway.intake import Intake
+from funnelwatch.agents.gateway.matching import Matching, memory_of
 from funnelwatch.agents.gateway.metrics import Metrics
 from funnelwatch.agents.gateway.outlet import Outlet
 from funnelwatch.agents.gateway.protocol import Connections
@@ -99,7 +100,12 @@ class _Gateway:
         self._metrics = Metrics()
         self._silence = Silence(found, Calendar(settings.calendar), now_us, spool.seen())
         self._outlet = Outlet(settings, secrets, spool)
-        self._intake = Intake(settings, directory, self._outlet, spool, self._metrics)
+        self._matching = (
+            Matching(memory_of(settings, Path(settings.gateway.data_dir)), self._metrics, now_us)
+            if settings.calls.match
+            else None
+        )
+        self._intake = Intake(settings, directory, self._outlet, spool, self._metrics, self._matching)
         self._pollers = polling.chosen(found, POLLERS)
         self._intake.fetching = {name for name, poller in self._pollers.items() if poller.fetches}
         self._connections = Connections(settings.gateway)
@@ -141,6 +147,8 @@ class _Gateway:
             task.cancel()
         await asyncio.gather(serving, *polls, return_exceptions=True)
         await self._write_down()
+        if self._matching is not None:
+            await self._matching.close()
         outlet.cancel()
         for ended in await asyncio.gather(*ending, return_exceptions=True):
             if isinstance(ended, Exception):

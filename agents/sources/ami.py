@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Final, Self
@@ -26,6 +27,8 @@ PING_SECONDS: Final = 15.0
 LINE_BYTES_MAX: Final = 64 * 1024
 FIELDS_MAX: Final = 400
 CHANNELS_MAX: Final = 50_000
+MEANWHILE_MAX: Final = 50_000
+"""Events that come while channels are listed; of more the first are forgotten."""
 
 _BANNER: Final = b"Asterisk Call Manager"
 
@@ -56,6 +59,7 @@ class Manager:
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._number = 0
+        self._meanwhile: deque[dict[str, str]] = deque(maxlen=MEANWHILE_MAX)
 
     async def __aenter__(self) -> Self:
         account = self._account
@@ -83,7 +87,7 @@ class Manager:
         await self._close()
 
     async def channels(self) -> list[dict[str, str]]:
-        """The channels there are now, each as a ``CoreShowChannel`` event. Events that come meanwhile are left out.
+        """The channels there are now, each as a ``CoreShowChannel`` event. Events that come meanwhile are kept.
 
         Raises:
             OperationError: The manager does not tell.
@@ -99,6 +103,8 @@ class Manager:
                         found.append(message)
                     if kind == "coreshowchannelscomplete":
                         return found
+                    if "event" in message and kind != "coreshowchannel":
+                        self._meanwhile.append(message)
                     if message.get("response", "").lower() == "error":
                         raise OperationError(
                             f"The manager {self._account!r} does not tell its channels ({message.get('message', '')}): "
@@ -109,13 +115,15 @@ class Manager:
                 f"The manager {self._account!r} does not tell its channels: {_told(error)}."
             ) from error
 
-    async def events(self) -> AsyncIterator[dict[str, str]]:
-        """Its events, fields by their names in lower case, until the connection breaks.
+    async def messages(self) -> AsyncIterator[dict[str, str]]:
+        """What it says, events and answers to pings, fields by their names in lower case, until the connection breaks.
 
         Raises:
             OperationError: It broke.
         """
         pinged = False
+        while self._meanwhile:
+            yield self._meanwhile.popleft()
         while True:
             try:
                 async with asyncio.timeout(PING_SECONDS):
@@ -129,8 +137,7 @@ class Manager:
             except (OSError, EOFError, ValueError) as error:
                 raise OperationError(f"The connection to {self._account!r} broke: {_told(error)}.") from error
             pinged = False
-            if "event" in message:
-                yield message
+            yield message
 
     async def _greeted(self) -> None:
         greeting = await self._line()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -51,7 +51,7 @@ class Match(msgspec.Struct, frozen=True):
 
 
 class CallMemory:
-    """Events of calls in, events to be published out.
+    """Events of calls in, events to be published out. Used by one thread at a time, which need not be the same one.
 
     Args:
         path: The file; its folder must exist.
@@ -79,7 +79,7 @@ class CallMemory:
         self.renamed = 0
         """Names that were deleted since the start, because what stood under them was not so any more."""
         try:
-            self._database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            self._database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _SCHEMA)
         except sqlite3.Error as error:
             raise self._trouble(error) from error
@@ -97,27 +97,38 @@ class CallMemory:
         self._database.close()
 
     def take(self, event: Event, number: str, now_us: int) -> list[Event]:
-        """What is to be published because of an event of a call, in this order. The same event again gives it again.
+        """`take_all` of one event."""
+        (said,) = self.take_all([[(event, number)]], now_us)
+        return said
+
+    def take_all(self, told: Sequence[Sequence[tuple[Event, str]]], now_us: int) -> list[list[Event]]:
+        """What is to be published because of events of calls, in this order. The same event again gives it again.
 
         Args:
-            event: Of a call, its person known.
-            number: The other party's number, as the source writes it.
+            told: Groups of events of calls, their people known, each with the other party's number as the source writes
+                it.
             now_us: The clock, for forgetting.
+
+        Returns:
+            For each group what is to be published.
 
         Raises:
             OperationError: The file cannot be used; nothing was noted.
         """
-        self.told[event.source] += 1
         try:
             self._database.execute("BEGIN IMMEDIATE")
             try:
-                said = self._take(event, comparable(number, self._country))
+                said = [
+                    [one for event, number in group for one in self._take(event, comparable(number, self._country))]
+                    for group in told
+                ]
             except BaseException:
                 self._database.execute("ROLLBACK")
                 raise
             self._database.execute("COMMIT")
-            self._taken += 1
-            if self._taken % FORGET_EVERY == 0:
+            self._taken += sum(map(len, told))
+            if self._taken >= FORGET_EVERY:
+                self._taken = 0
                 self.forget(now_us)
         except sqlite3.Error as error:
             raise self._trouble(error) from error
@@ -154,6 +165,7 @@ class CallMemory:
         return int(known)
 
     def _take(self, event: Event, number: str) -> list[Event]:
+        self.told[event.source] += 1
         call = self._known(event) or Call(event.source, event.subject)
         before = call.party, call.started
         new = matching.add(call, event, number)

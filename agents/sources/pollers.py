@@ -5,5 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from funnelwatch.agents.gateway.polling import Poller
+from funnelwatch.agents.sources import asterisk
 
-POLLERS: Final[dict[str, Poller]] = {}
+POLLERS: Final[dict[str, Poller]] = {"asterisk": asterisk.POLLER}

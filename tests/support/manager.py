@@ -16,13 +16,14 @@ class FakeManager:
     ``channels`` are the uniqueids it lists, ``actions`` what it was asked, ``mute`` leaves pings unanswered.
     """
 
-    def __init__(self, *, banner: bytes = BANNER, mute: bool = False) -> None:
+    def __init__(self, *, banner: bytes = BANNER, mute: bool = False, secret: str = SECRET) -> None:
         self.channels: list[str] = []
         self.actions: list[dict[str, str]] = []
         self.mute = mute
         self.port = 0
         self.logins = 0
         self._banner = banner
+        self._secret = secret
         self._writers: list[asyncio.StreamWriter] = []
         self._logged_in = asyncio.Event()
 
@@ -60,8 +61,10 @@ class FakeManager:
             if name == "Challenge":
                 reply = f"Response: Success\r\nChallenge: {challenge}\r\n"
             elif name == "Login":
-                key = hashlib.md5((challenge + SECRET).encode()).hexdigest()
-                good = action["username"] == "wall" and (action.get("key") == key or action.get("secret") == SECRET)
+                key = hashlib.md5((challenge + self._secret).encode()).hexdigest()
+                good = action["username"] == "wall" and (
+                    action.get("key") == key or action.get("secret") == self._secret
+                )
                 said = ("Success", "Authentication accepted") if good else ("Error", "Authentication failed")
                 reply = f"Response: {said[0]}\r\nMessage: {said[1]}\r\n"
                 self.logins += good

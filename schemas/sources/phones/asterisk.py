@@ -12,7 +12,11 @@ from funnelwatch.schemas.sources import proofs, reading
 from funnelwatch.schemas.sources.contract import Delivery, Passed, Result, SourceOptions, System
 from funnelwatch.schemas.sources.phones import ami, calls, cdr
 
+WAYS: Final = ("host", "cdr_file", "cdr_database")
+"""The options that say how a source is heard: its manager, its CSV of records, its table of records."""
+LOGINS: Final = ("md5", "plain")
 _EVENT: Final = b"event:"
+_PORT_MAX: Final = 65_535
 
 
 def translate(delivery: Delivery, options: SourceOptions, /) -> list[Result]:
@@ -41,6 +45,21 @@ def _told(found: list[calls.Call | str], options: SourceOptions) -> list[Result]
     ]
 
 
+def _checked(options: SourceOptions) -> list[str]:
+    found = calls.checked(options)
+    ways = [name for name in WAYS if options.option(name)]
+    if len(ways) > 1:
+        found.append(f"{ways[1]}: a source is heard in one way; make a second source for this one beside {ways[0]}")
+    if options.option("host") and not options.option("username"):
+        found.append("username: is needed with host: a user of manager.conf")
+    if options.option("login", LOGINS[0]) not in LOGINS:
+        found.append(f"login: must be one of {', '.join(LOGINS)}")
+    port = options.option("port", "5038")
+    if not port.isdecimal() or not 0 < int(port) <= _PORT_MAX:
+        found.append("port: must be a port")
+    return found
+
+
 SYSTEM: Final = System(
     name="asterisk",
     title="Asterisk, Issabel, FreePBX",
@@ -50,7 +69,15 @@ SYSTEM: Final = System(
     webhook=False,
     options=calls.OPTIONS
     | {
+        "host": "the manager (AMI) that is listened to; its user's secret is the source's",
+        "port": "the manager's port, if not 5038",
+        "tls": "true if the manager's port speaks TLS",
+        "username": "the user in manager.conf",
+        "login": "'md5' (the default: the secret does not travel) or 'plain'",
+        "cdr_file": "the CSV of records that is followed, such as /var/log/asterisk/cdr-csv/Master.csv",
         "columns": "the columns of the CSV in their order, if it is not Master.csv's and has no header",
+        "cdr_database": "the SQLite file whose table of records is followed",
+        "cdr_table": "that table, if not 'cdr'",
     },
-    check=calls.checked,
+    check=_checked,
 )

@@ -22,8 +22,8 @@ def account(server, **own):
 async def heard(manager, count):
     found = []
     async with asyncio.timeout(20):
-        async for event in manager.events():
-            found.append(event)
+        async for message in manager.messages():
+            found += [message] if "event" in message else []
             if len(found) == count:
                 break
     return found
@@ -81,6 +81,14 @@ async def test_the_channels_there_are():
         server.channels = ["1.1", "1.2"]
 
         assert [one["uniqueid"] for one in await manager.channels()] == ["1.1", "1.2"]
+
+
+async def test_what_happens_while_the_channels_are_listed_is_heard_all_the_same():
+    async with FakeManager() as server, Manager(account(server)) as manager:
+        await server.say(b"Event: Hangup\nUniqueid: 1.1\n\n")
+        await manager.channels()
+
+        assert await heard(manager, 1) == [{"event": "Hangup", "uniqueid": "1.1"}]
 
 
 async def test_a_silent_manager_is_asked_and_then_given_up(monkeypatch):

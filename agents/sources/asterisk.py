@@ -1,0 +1,168 @@
+"""Asterisk as a source that is polled: its manager is listened to, or its file or table of records is followed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from funnelwatch.agents.clock import now_us
+from funnelwatch.agents.errors import OperationError
+from funnelwatch.agents.gateway.polling import Polled, Poller
+from funnelwatch.agents.gateway.sources import Source
+from funnelwatch.agents.gateway.spool import FullError
+from funnelwatch.agents.sources import ami, cdr_file, cdr_table
+from funnelwatch.agents.sources.ami import Account, Manager
+from funnelwatch.agents.sources.cdr_file import Place
+from funnelwatch.schemas.reasons import RefusedError
+from funnelwatch.schemas.sources.contract import Delivery
+from funnelwatch.schemas.sources.phones.asterisk import WAYS
+from funnelwatch.schemas.sources.phones.conversations import Conversations, written
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 2.0
+"""How often files and tables are looked at."""
+FULL_SECONDS: Final = 1.0
+"""How long a call waits before it is handed in again when there was no room."""
+HEARD_SECONDS: Final = 10.0
+PLACE: Final = "place"
+
+_encode = msgspec.json.Encoder().encode
+_place: Callable[[str], Place] = msgspec.json.Decoder(Place).decode
+
+
+class Asterisk:
+    """The pollers of all Asterisk sources of a gateway. Calls under way outlive a connection that breaks."""
+
+    def __init__(self) -> None:
+        self._under_way: WeakKeyDictionary[Source, Conversations] = WeakKeyDictionary()
+        self._lost_us: WeakKeyDictionary[Source, int] = WeakKeyDictionary()
+
+    async def poll(self, polled: Polled) -> None:
+        """Listen or follow until cancelled.
+
+        Raises:
+            OperationError: The manager, the file or the table cannot be used.
+        """
+        options = polled.source.options
+        ways: dict[str, Callable[[Polled], Awaitable[None]]] = {
+            "host": self._listen,
+            "cdr_file": _follow_file,
+            "cdr_database": _follow_table,
+        }
+        await next(way for name, way in ways.items() if options.option(name))(polled)
+
+    async def _listen(self, polled: Polled) -> None:
+        source = polled.source
+        calls = self._under_way.setdefault(source, Conversations())
+        async with Manager(_account(source)) as manager:
+            log.info("the source %s listens to its manager; %d calls are under way", source.name, len(calls))
+            channels = await manager.channels()
+            present = {one["uniqueid"] for one in channels if "uniqueid" in one}
+            overs = calls.present(present, self._lost_us.get(source) or now_us())
+            try:
+                for channel in channels:
+                    overs += calls.feed(channel, now_us())
+                await _told(polled, overs)
+                heard = 0.0
+                async for message in manager.messages():
+                    await _told(polled, calls.feed(message, now_us()))
+                    if (time := asyncio.get_running_loop().time()) - heard > HEARD_SECONDS:
+                        polled.heard()
+                        heard = time
+            finally:
+                self._lost_us[source] = now_us()
+
+
+async def _told(polled: Polled, overs: Iterable[list[dict[str, str]]]) -> None:
+    for over in overs:
+        await _hand_in(polled, Delivery(body=written(over), received_us=now_us()))
+
+
+async def _follow_file(polled: Polled) -> None:
+    options = polled.source.options
+    path = Path(options.option("cdr_file"))
+    noted = await polled.spool.noted(polled.source.name, PLACE)
+    place = _place(noted) if noted else Place()
+    while True:
+        piece = await asyncio.to_thread(cdr_file.read, path, place, options)
+        if piece.unreadable:
+            log.warning("%d lines of %s are no records and were left out", piece.unreadable, path)
+        await _rows(polled, piece.rows)
+        polled.heard()
+        if piece.place != place:
+            place = piece.place
+            await polled.spool.note(polled.source.name, PLACE, _encode(place).decode())
+        else:
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _follow_table(polled: Polled) -> None:
+    options = polled.source.options
+    path, table = Path(options.option("cdr_database")), options.option("cdr_table", "cdr")
+    after = int(await polled.spool.noted(polled.source.name, PLACE) or 0)
+    while True:
+        rows, last = await asyncio.to_thread(cdr_table.read, path, table, after)
+        await _rows(polled, rows)
+        polled.heard()
+        if last != after:
+            after = last
+            await polled.spool.note(polled.source.name, PLACE, str(after))
+        else:
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _rows(polled: Polled, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Hand in the rows, each call by itself: one that cannot be read does not cost the others."""
+    calls: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        lowered = {str(key).lower(): value for key, value in row.items()}
+        calls[str(lowered.get("linkedid") or lowered.get("uniqueid") or "")].append(row)
+    for group in calls.values():
+        await _hand_in(polled, Delivery(body=_encode(group), received_us=now_us()))
+
+
+async def _hand_in(polled: Polled, delivery: Delivery) -> None:
+    """Hand in a call. What cannot be read is told and left out; while there is no room, wait."""
+    source = polled.source
+    while True:
+        try:
+            await polled.intake.take(source, source.system.translate(delivery, source.options))
+        except RefusedError as error:
+            log.warning("a call of the source %s cannot be read (%s): %s", source.name, error.reason, error.detail)
+        except FullError as error:
+            log.warning("a call of the source %s waits (%s)", source.name, error)
+            await asyncio.sleep(FULL_SECONDS)
+            continue
+        return
+
+
+def _account(source: Source) -> Account:
+    options = source.options
+    if not source.secrets.values:
+        raise OperationError(
+            f"The source {source.name} has no secret of its manager's user: set {source.settings.secret_variable}, or "
+            "name a file with secret_file."
+        )
+    return Account(
+        host=options.option("host"),
+        port=int(options.option("port", str(ami.PORT))),
+        tls=options.option("tls").lower() in {"true", "1", "yes"},
+        username=options.option("username"),
+        secret=source.secrets.values[0],
+        login=options.option("login", "md5"),
+    )
+
+
+def _is_heard(source: Source) -> bool:
+    return any(source.options.option(name) for name in WAYS)
+
+
+POLLER: Final = Poller(Asterisk().poll, wanted=_is_heard)
