@@ -165,8 +165,11 @@ class DurableConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is untype
     def committed(self) -> dict[TP, int]:
         """The committed offset of every partition of a source topic that is ours."""
         return {
-            tp: offset or 0
-            for tp, offset in list(self._committed_offset.items())
+            tp: self._committed_offset.get(tp) or 0
+            for tp in {
+                *self._committed_offset,
+                *self._active_partitions,
+            }  # stock keeps none of what never had a message
             if tp.topic in self.app.source_topics and self._is_read_or_held(tp)
         }
 

@@ -277,3 +277,12 @@ async def test_a_partition_is_not_taken_up_while_a_rebalance_is_under_way(consum
 
     assert await consumer.take_up(SOURCE) is False
     assert SOURCE not in consumer._active_partitions
+
+
+def test_a_partition_that_never_had_a_message_has_a_position_too(consumer):
+    """Judgement waits until every partition is read to its end: one that is missing here would hold it for ever."""
+    empty, changelog = TP(SOURCE.topic, 1), TP("changelog", 0)
+    consumer._active_partitions = {SOURCE, empty, changelog}
+    consumer._committed_offset[SOURCE] = 7
+
+    assert consumer.committed() == {SOURCE: 7, empty: 0}

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from support.worker_process import WorkerProcess, differences, expected, floor_events, publish, published, wait_until
 
 from funnelwatch.agents import topics
+from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import Secrets
 from funnelwatch.streams.simulator import demo_settings
 
@@ -89,3 +90,18 @@ async def test_events_of_all_kinds_become_the_cells_that_the_pure_path_has(insta
     finally:
         code = worker.stop()
     assert code == 0
+
+
+async def test_where_most_topics_are_empty_the_worker_is_up_to_date_all_the_same(installation, client, worker):
+    """An organisation without emails is judged like any other."""
+    await topics.ensure(installation, Secrets())
+    deals = [event for event in floor_events(2, installation, days=2, reps=4) if event.kind is Kind.DEAL]
+    await publish(installation, deals[:1])
+    worker.start()
+
+    def current() -> list[int]:
+        keys = client.keys(f"*{installation.redis.prefix}:*meta")
+        return [int(client.hget(key, "current_us") or 0) for key in keys]
+
+    shards = len(Kind) * installation.kafka.partitions
+    wait_until(lambda: len(current()) == shards and all(current()), 60, "every shard is up to date")
