@@ -76,10 +76,14 @@ class Rows(msgspec.Struct, gc=False):
 
 
 class Alerts(msgspec.Struct, gc=False):
-    """The alerts that are firing now, critical ones first, then the oldest."""
+    """The alerts that are firing now, critical ones first, then the oldest.
+
+    ``told``: id of an alert → when Alertmanager told people of it, where the board is told that.
+    """
 
     as_of: str
     alerts: list[Alert]
+    told: dict[str, str] = {}
 
 
 class PartitionAge(msgspec.Struct, gc=False):

@@ -16,6 +16,7 @@ from funnelwatch.agents.board.now import judging_now
 from funnelwatch.agents.board.publisher import Publisher
 from funnelwatch.agents.board.reader import Reader
 from funnelwatch.agents.board.shards import MICROSECONDS, topic_of
+from funnelwatch.agents.board.told import Announcements
 from funnelwatch.schemas.board import Alerts, PartitionAge, Rows, Status
 from funnelwatch.schemas.settings import Secrets, Settings
 from funnelwatch.streams.calendar import Calendar
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 REFRESH_SECONDS: Final = 0.25
 """Figures are brought up to date this often, or less so that it takes a third of a core at most."""
 JUDGE_SECONDS: Final = 1.0
+"""Everybody is judged this often: stall clocks run while nothing happens."""
+JUDGE_AT_ONCE_SECONDS: Final = 0.1
+"""So soon after a judgement the next one, if a rep's deals changed: a page waits for nothing but the scrape."""
 BEHIND_SECONDS_MAX: Final = 10.0
 """Nobody is judged by figures that lack what was published longer ago: of half a picture much looks like trouble."""
 REST: Final = 2.0
@@ -57,6 +61,7 @@ class Board:
         self.publisher = Publisher(settings, secrets)
         self.memory = AlertMemory(settings, secrets)
         self.hub = Hub()
+        self.announcements = Announcements()
         self.now = judging_now(settings.clock, self.reader.watermark_us)
         self._refresh_seconds = 0.0
         self._fresh = False
@@ -120,7 +125,14 @@ class Board:
                 if not self._holds_judgement():
                     await self._judge()
             self.hub.publish("status", self.status())
-            await asyncio.sleep(max(JUDGE_SECONDS, REST * (clock.monotonic() - began)))
+            await self._until_judgement(clock.monotonic() - began)
+
+    async def _until_judgement(self, took: float) -> None:
+        """Until the next judgement is due, or something is there to judge; a third of a core at most."""
+        began = clock.monotonic()
+        await asyncio.sleep(max(JUDGE_AT_ONCE_SECONDS, REST * took))
+        while clock.monotonic() - began < JUDGE_SECONDS and not self.figures.is_unjudged:  # noqa: ASYNC110  (a table tells nobody)
+            await asyncio.sleep(JUDGE_AT_ONCE_SECONDS)
 
     async def _judge(self) -> None:
         changes = self.judgement.step(self.now())
@@ -165,7 +177,16 @@ class Board:
 
     def alerts(self) -> Alerts:
         """What fires now."""
-        return Alerts(self._as_of(), self.judgement.active)
+        return Alerts(self._as_of(), self.judgement.active, self.announcements.of(self.judgement.active))
+
+    def take_announcement(self, body: bytes) -> None:
+        """What Alertmanager says it told people.
+
+        Raises:
+            msgspec.MsgspecError: It is no message of Alertmanager.
+        """
+        if self.announcements.take(body, self._calendar.text(clock.now_us() // MICROSECONDS * MICROSECONDS)):
+            self.hub.publish("alerts", self.alerts())
 
     def status(self) -> Status:
         """How whole and how old the figures are. Ages are of the system clock, whatever figures are judged by."""

@@ -116,6 +116,12 @@ class Figures:
         """All rows of a level as of the last refresh, worst first."""
         return worst_first(entry.row for (own, _), entry in self._entries.items() if own == level)
 
+    @property
+    def is_unjudged(self) -> bool:
+        """Whether there is a rep whose cells changed since the detectors looked."""
+        self._take()
+        return bool(self._unjudged)
+
     def take_unjudged(self) -> set[str]:
         """Some of the reps whose cells changed since they were taken last, for the detectors."""
         self._take()

@@ -155,6 +155,17 @@ async def metrics(request: web.Request) -> web.Response:
     )
 
 
+async def told(request: web.Request) -> web.Response:
+    """Alertmanager tells whom it told. Nothing but what the wall shows beside an alert comes from it."""
+    if request.content_type != JSON:  # a page of another origin can send no JSON unasked
+        return problem(415, "Not JSON", "Send what Alertmanager's webhook sends, as application/json.")
+    try:
+        request.app[BOARD].take_announcement(await request.read())
+    except msgspec.MsgspecError as error:
+        return problem(400, "No message of Alertmanager", str(error))
+    return web.Response(status=204)
+
+
 async def runbook(request: web.Request) -> web.Response:
     """What an alert means and what to do about it, as Markdown; also while the figures are not whole."""
     name = request.match_info["name"]
@@ -229,6 +240,7 @@ def application(board: Board) -> web.Application:
             web.get(f"{API}/organisation", whole(organisation)),
             web.get(f"{API}/alerts", whole(alerts)),
             web.get(f"{API}/status", status),
+            web.post(f"{API}/told", told),
             web.get(f"{API}/stream", stream),
             web.get(f"{API}/openapi.json", openapi),
             web.get("/healthz", health),

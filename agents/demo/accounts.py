@@ -52,6 +52,7 @@ class Trouble(msgspec.Struct):
     planted_seconds: float
     planted_at: int
     detected_seconds: float | None = None
+    paged_seconds: float | None = None
     severity: str = ""
     text: str = ""
 
@@ -67,6 +68,13 @@ class Trouble(msgspec.Struct):
                 return first
         return False
 
+    def hear(self, detector: str, subject: str, lived_seconds: float) -> bool:
+        """Note that somebody was paged; True when it is about this trouble, and for the first time."""
+        first = self.paged_seconds is None and (detector, subject) == (self.detector, self.rep)
+        if first:
+            self.paged_seconds = lived_seconds
+        return first
+
 
 def accounted(published: int, found: Counts) -> bool:
     """Whether everything published was read and is in exactly one of the three counters."""
@@ -74,11 +82,16 @@ def accounted(published: int, found: Counts) -> bool:
 
 
 def verdict(
-    published: int, found: Counts, troubles: Iterable[Trouble], lived: float, patience: float
+    published: int, found: Counts, troubles: Iterable[Trouble], lived: float, patience: float, *, paging: bool = False
 ) -> Mapping[str, bool]:
-    """What the exit code rests on: name to whether it holds. A trouble counts once it is ``patience`` seconds old."""
+    """What the exit code rests on: name to whether it holds. A trouble counts once it is ``patience`` seconds old.
+
+    ``paging``: whether there is an Alertmanager that pages.
+    """
     checks = {"everything published is accounted for": accounted(published, found)}
     for trouble in troubles:
         if trouble.detected_seconds is not None or lived - trouble.planted_seconds >= patience:
             checks[f"{trouble.detector} of {trouble.rep} detected"] = trouble.detected_seconds is not None
+        if paging and (trouble.paged_seconds is not None or lived - trouble.planted_seconds >= patience):
+            checks[f"{trouble.detector} of {trouble.rep} arrived at the receiver"] = trouble.paged_seconds is not None
     return checks

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from funnelwatch.agents import topics
 from funnelwatch.agents.connections import kafka_admin
+from funnelwatch.agents.demo.alerting import Alerting
 from funnelwatch.agents.demo.options import PORT_MAX, PORTS
 from funnelwatch.agents.demo.written import as_toml
 from funnelwatch.agents.embedded import EmbeddedKafka, EmbeddedRedis
@@ -77,10 +78,17 @@ def holds_data(data_dir: Path) -> bool:
 class Installation:
     """Starts everything, and stops what it started. The folder keeps data, logs and the configuration of all parts."""
 
-    def __init__(self, data_dir: Path, settings: Settings, ports: Ports, console: Console) -> None:
+    def __init__(
+        self, data_dir: Path, settings: Settings, ports: Ports, console: Console, *, simulated: bool = False
+    ) -> None:
         self.data_dir = data_dir.absolute()
         self.ports = ports
         self.settings = placed(settings, self.data_dir, ports)
+        self.alerting: Alerting | None = None
+        """Prometheus and Alertmanager, where they are on the path."""
+        if Alerting.is_possible():
+            self.alerting = Alerting(self.data_dir, self.settings, simulated=simulated)
+            self.settings = self.alerting.settings
         self.configuration = self.data_dir / CONFIGURATION
         self._kafka = EmbeddedKafka(self.data_dir / "kafka", ports.kafka, ports.controller, console=console)
         self._redis = EmbeddedRedis(self.data_dir / "redis", ports.redis)
@@ -110,6 +118,8 @@ class Installation:
         asyncio.run(topics.ensure(self.settings, Secrets()))
         self._worker.start()
         self._board.start()
+        if self.alerting is not None:
+            self.alerting.launch()
         asyncio.run(_wake_coordinator(self.settings))
 
     def require_alive(self) -> None:
@@ -121,6 +131,8 @@ class Installation:
         for part in (self._worker, self._board):
             if not part.running:
                 raise OperationError(f"The {part.name} ended with exit code {part.exit_code}. {part.last_lines()}")
+        if self.alerting is not None:
+            self.alerting.require_alive()
         for name, running in (("Kafka", self._kafka.running), ("Redis", self._redis.running)):
             if not running:
                 raise OperationError(f"{name} ended: see the logs in {self.data_dir / name.lower()}.")
@@ -129,6 +141,8 @@ class Installation:
         """Stop everything that was started, readers before servers. Ctrl-C does not interrupt it; it takes seconds."""
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
+            if self.alerting is not None:
+                self.alerting.stop()
             for part in (self._board, self._worker):
                 part.terminate()
             for part in (self._board, self._worker):

@@ -69,7 +69,12 @@ def trouble_line(trouble: Trouble) -> Text:
     if trouble.detected_seconds is None:
         return Text(f"{what}not detected yet", style="dim")
     later = trouble.detected_seconds - trouble.planted_seconds
-    return Text(f"{what}detected {later:.1f} s later, {trouble.severity} now", style="green")
+    paged = (
+        ""
+        if trouble.paged_seconds is None
+        else f", paged after {trouble.paged_seconds - trouble.planted_seconds:.1f} s"
+    )
+    return Text(f"{what}detected {later:.1f} s later, {trouble.severity} now{paged}", style="green")
 
 
 def _heading(view: View) -> Text:

@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +20,10 @@ from rich.live import Live
 from funnelwatch.agents.clock import monotonic
 from funnelwatch.agents.configured import DEFAULT_FILE, load
 from funnelwatch.agents.demo.accounts import accounted, verdict
+from funnelwatch.agents.demo.alerting import MISSING
 from funnelwatch.agents.demo.installation import CONFIGURATION, Installation, Ports, holds_data
 from funnelwatch.agents.demo.options import DATA_DIR, TROUBLE_AFTER_SECONDS, Options
+from funnelwatch.agents.demo.receiver import Receiver
 from funnelwatch.agents.demo.screen import View, counts_line, render, trouble_line
 from funnelwatch.agents.demo.simulation import Simulation
 from funnelwatch.agents.demo.watch import Watch
@@ -55,7 +57,11 @@ def run(options: Options, console: Console) -> int:
     _require_python(sys.version_info[:2])
     settings = _settings(options)
     ports = Ports.from_base(options.port_base)
-    with _stoppable(), _folder(options) as folder, Installation(folder, settings, ports, console) as installation:
+    with (
+        _stoppable(),
+        _folder(options) as folder,
+        _installation(options, folder, settings, ports, console) as installation,
+    ):
         installation.launch()
         _log_to(installation.data_dir / "demo.log")
         simulation = Simulation(options, installation.settings) if options.simulator else None
@@ -65,6 +71,10 @@ def run(options: Options, console: Console) -> int:
             return asyncio.run(Show(options, installation, simulation, console, started).run())
         finally:
             console.print("stopping what was started …")
+
+
+def _installation(options: Options, folder: Path, settings: Settings, ports: Ports, console: Console) -> Installation:
+    return Installation(folder, settings, ports, console, simulated=options.simulator)
 
 
 class Show:
@@ -87,12 +97,13 @@ class Show:
         self._calendar = Calendar(installation.settings.calendar)
         self._view = View(currency=installation.settings.currency)
         self._lived_from: float | None = None
+        self._receiver: Receiver | None = None
 
     async def run(self) -> int:
         """Publish, watch and show until the time is over or somebody interrupts."""
         if self._simulation is None:
             return await self._serve()
-        async with Publisher(self._installation.settings, Secrets()) as publisher:
+        async with Publisher(self._installation.settings, Secrets()) as publisher, self._receiving():
             try:
                 with self._screen() as live:
                     await self._simulation.publish_history(publisher)
@@ -175,8 +186,28 @@ class Show:
                 if trouble.look_at(view.alerts, self._lived()):
                     later = self._lived() - trouble.planted_seconds
                     self._say(f"detected {later:.1f} s later: {trouble.text}")
+        self._hear()
         if live is not None:
             live.update(render(view, self._console.height))
+
+    @contextlib.asynccontextmanager
+    async def _receiving(self) -> AsyncIterator[None]:
+        """The demo's receiver of pages, where there is an Alertmanager that sends any."""
+        alerting = self._installation.alerting
+        if alerting is None:
+            yield
+            return
+        async with Receiver(alerting.receiver_port) as self._receiver:
+            yield
+
+    def _hear(self) -> None:
+        """Say what the receiver was told; what is planted is checked against it."""
+        assert self._simulation is not None
+        for page in self._receiver.take() if self._receiver is not None else ():
+            self._say(f"paged ({page.severity}): {page.summary}")
+            for trouble in self._simulation.troubles:
+                if trouble.hear(page.detector, page.subject, self._lived()):
+                    self._say(f"that is the {trouble.detector}, {self._lived() - trouble.planted_seconds:.1f} s later")
 
     async def _summary(self) -> int:
         """Wait until everything is read, then say how it went."""
@@ -189,7 +220,12 @@ class Show:
             await asyncio.sleep(LOOK_SECONDS)
         self._say_accounts()
         checks = verdict(
-            self._simulation.published, self._view.counts, self._simulation.troubles, lived, PATIENCE_SECONDS
+            self._simulation.published,
+            self._view.counts,
+            self._simulation.troubles,
+            lived,
+            PATIENCE_SECONDS,
+            paging=self._receiver is not None,
         )
         for what, holds in checks.items():
             self._console.print(f"{'yes' if holds else 'NO '} {what}", style="" if holds else "bold red")
@@ -226,10 +262,17 @@ def _introduce(installation: Installation, console: Console) -> None:
     settings = installation.settings
     board = f"http://{settings.board.host}:{settings.board.port}"
     worker = f"http://{settings.worker.host}:{settings.worker.port}"
+    alerting = installation.alerting
+    alerts = (
+        MISSING
+        if alerting is None
+        else f"alerts   Prometheus {alerting.addresses[0]}   Alertmanager {alerting.addresses[1]}"
+    )
     lines = (
         f"figures  {board}/",
         f"metrics  {board}/metrics   (the worker's own: {worker}/metrics)",
         f"Kafka    {settings.kafka.bootstrap[0]}   Redis {settings.redis.host}:{settings.redis.port}",
+        alerts,
         f"data     {installation.data_dir}   commands for it: funnelwatch … --config {installation.configuration}",
     )
     for line in lines:

@@ -70,6 +70,17 @@ class LocalServer:
         self.launch()
         self.wait_ready()
 
+    def require_alive(self) -> None:
+        """Check that it still runs.
+
+        Raises:
+            EmbeddedError: It ended; the message has the end of its log.
+        """
+        if not self.running:
+            raise EmbeddedError(
+                f"{self._name} ended with exit code {self._process.exit_code}. {self._process.last_lines()}"
+            )
+
     def terminate(self) -> None:
         """SIGTERM without waiting."""
         self._process.terminate()

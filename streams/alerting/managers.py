@@ -113,7 +113,7 @@ def _filled(text: str, level: str, detector: str) -> str:
         "OF1": number(level, "of", detector, "printf `%.1f`"),
         "USUAL": number(level, "baseline", detector),
         "USUAL1": number(level, "baseline", detector, "printf `%.1f`"),
-        "SHARE": number(level, "baseline", detector, "humanizePercentage"),
+        "SHARE": number(level, "baseline", detector, "printf `%.0f%%`", " * 100"),
         "DAYS": number(level, "window_days", detector),
     }
     for part, template in parts.items():

@@ -167,6 +167,17 @@ async def test_the_runbook_of_an_alert_is_served_also_while_there_are_no_figures
     assert unknown[0] == 404
 
 
+async def test_what_people_were_told_is_taken_as_json_only(settings):
+    async with board(settings) as session:
+        for kind, body, status in (
+            ("application/json", b'{"alerts":[]}', 204),
+            ("application/json", b"{}", 400),
+            ("text/plain", b'{"alerts":[]}', 415),
+        ):
+            async with session.post("/api/v1/told", data=body, headers={"Content-Type": kind}) as answer:
+                assert answer.status == status, kind
+
+
 async def test_a_change_is_on_the_stream_and_in_the_document_at_once(settings, writer, cells):
     writer.everything(cells, at=clock.now_us())
     async with board(settings) as session:

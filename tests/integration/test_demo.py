@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,8 +13,12 @@ from contextlib import contextmanager
 
 import pytest
 
+from funnelwatch.agents.demo.alerting import Alerting
+
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("kafka", "redis_server")]
 START_SECONDS_MAX = 120.0
+PROCESSES = 6 if Alerting.is_possible() else 4
+"""Kafka, Redis, worker and board; Prometheus and Alertmanager where they are on the path."""
 
 
 def port_base() -> int:
@@ -112,8 +117,8 @@ def test_ctrl_c_stops_an_installation_and_its_data_and_settings_stay(tmp_path):
         took = time.monotonic() - before
 
     assert process.returncode == 130
-    assert len(started) == 4
-    assert [alive(pid) for pid in started] == [False] * 4
+    assert len(started) == PROCESSES
+    assert [alive(pid) for pid in started] == [False] * PROCESSES
     assert took < 15
     assert (data / "kafka" / "logs" / "crm.deals-0").is_dir()
     assert 'currency = "CHF"' in (data / "funnelwatch.toml").read_text()
@@ -158,5 +163,33 @@ def test_a_demo_that_is_killed_takes_its_processes_with_it(tmp_path):
                 break
             time.sleep(0.1)
 
-    assert len(started) == 4
-    assert [alive(pid) for pid in started] == [False] * 4
+    assert len(started) == PROCESSES
+    assert [alive(pid) for pid in started] == [False] * PROCESSES
+
+
+@pytest.mark.skipif(not Alerting.is_possible(), reason="Prometheus and Alertmanager are not on the path")
+def test_the_planted_stall_and_spike_arrive_at_the_receiver_and_on_the_page(tmp_path):
+    base = port_base()
+    with running(tmp_path, "--reps", 12, "--port-base", base) as process:
+        until_line(process, "alerts   Prometheus http://127.0.0.1:")
+        arrived = {until_line(process, "that is the ").split()[3].rstrip(",") for _ in range(2)}
+        with urllib.request.urlopen(f"http://127.0.0.1:{base}/api/v1/alerts") as answer:
+            alerts = json.load(answer)
+
+    assert arrived == {"loss_spike", "funnel_stalled"}
+    assert {alert["detector"] for alert in alerts["alerts"] if alert["id"] in alerts["told"]} >= {"funnel_stalled"}
+
+
+def test_without_prometheus_the_demo_runs_as_ever_and_says_so(tmp_path):
+    python = os.path.dirname(sys.executable)  # noqa: PTH120  (a path variable is text)
+    process = subprocess.Popen(
+        command("--no-simulator", "--for", "1s", "--data-dir", tmp_path / "data", "--port-base", port_base()),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(tmp_path) | {"PATH": python},
+    )
+    said, _ = process.communicate(timeout=START_SECONDS_MAX)
+
+    assert process.returncode == 0, said
+    assert "Prometheus and Alertmanager are not on the path" in said

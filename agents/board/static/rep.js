@@ -285,7 +285,7 @@ listen({
   alerts: data => {
     const own = data.alerts.filter(alert => alert.level === "rep" && alert.subject === rep);
     byId("alerts").hidden = own.length === 0;
-    byId("alert-list").replaceChildren(...own.map(alert => alertItem(alert, data.as_of)));
+    byId("alert-list").replaceChildren(...own.map(alert => alertItem(alert, data.as_of, data.told?.[alert.id])));
   },
   status: () => {
     if (shown === null) ask();

@@ -181,7 +181,7 @@ function drawAlerts() {
   const found = alerts.alerts;
   const shown = allAlerts ? found : found.slice(0, ALERTS_SHOWN);
   byId("alerts-title").textContent = found.length ? `${say.alerts} (${format.number(found.length)})` : say.alerts;
-  byId("alert-list").replaceChildren(...(found.length ? shown.map(alert => alertItem(alert, alerts.as_of)) : [h("li", { class: "quiet" }, `✓ ${say.nobody}`)]));
+  byId("alert-list").replaceChildren(...(found.length ? shown.map(alert => alertItem(alert, alerts.as_of, alerts.told?.[alert.id])) : [h("li", { class: "quiet" }, `✓ ${say.nobody}`)]));
   const more = byId("alert-more");
   more.hidden = found.length <= ALERTS_SHOWN;
   more.textContent = allAlerts ? say.fewer : say.more(format.number(found.length - ALERTS_SHOWN));
