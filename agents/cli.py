@@ -293,6 +293,22 @@ def import_(
     return module.run(*load(config), mapping, sources, output=output, report=report)
 
 
+@funnelwatch.command()
+@click.argument("name")
+def mapping(name: str) -> int:
+    """Print a mapping that ships with the program, to begin one of your own with.
+
+    \b
+    Examples:
+      funnelwatch mapping convergehub > mine.toml
+      funnelwatch import --mapping mine.toml leads.csv deals.csv
+    """
+    from funnelwatch.agents.exports import shipped_text  # noqa: PLC0415  (only this command needs it)
+
+    click.echo(shipped_text(name), nl=False)
+    return OK
+
+
 funnelwatch.add_command(calibrate)
 funnelwatch.add_command(demo)
 funnelwatch.add_command(dlq)

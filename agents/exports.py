@@ -45,6 +45,18 @@ def load_mapping(path: Path) -> Import:
         ) from None
 
 
+def shipped_text(name: str) -> str:
+    """The TOML of a mapping that ships with the program.
+
+    Raises:
+        OperationError: None has the name.
+    """
+    known = {file.stem: file for file in SHIPPED.glob("*.toml")}
+    if name not in known:
+        raise OperationError(f"No mapping that ships is named {name!r}; there are {', '.join(sorted(known))}.")
+    return known[name].read_text("utf-8")
+
+
 def rule_of_file(mapping: Import, path: Path) -> FileRule | None:
     """The rule of a file, by its columns; None for one that is only a side file.
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import fcntl
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -23,6 +23,8 @@ LOCK_SECONDS: Final = 2.0
 WAL_BYTES_MAX: Final = 64 * 1024 * 1024
 """To which size the write-ahead log is cut back."""
 
+NOTES_AT_ONCE: Final = 500
+"""Keys in one question: SQLite has a limit."""
 WANTED_MAX: Final = 1_000_000
 """Objects to fetch, of all sources."""
 
@@ -243,8 +245,27 @@ class Spool:
         Raises:
             FullError: There is no room.
         """
+        await self.note_all(name, {key: text})
+
+    async def note_all(self, name: str, texts: Mapping[str, str]) -> None:
+        """Remember some texts of a source at once, by their keys.
+
+        Raises:
+            FullError: There is no room.
+        """
+        rows = [(name, key, text) for key, text in texts.items()]
         insert = "INSERT OR REPLACE INTO note (name, key, text) VALUES (?, ?, ?)"
-        await self._do(lambda: self._commit(lambda: self._db.execute(insert, (name, key, text))))
+        await self._do(lambda: self._commit(lambda: self._db.executemany(insert, rows)))
+
+    async def noted_of(self, name: str, keys: Sequence[str]) -> dict[str, str]:
+        """Which of some texts were remembered, by their keys."""
+        return await self._do(lambda: dict(self._notes(name, keys)))
+
+    def _notes(self, name: str, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
+        for start in range(0, len(keys), NOTES_AT_ONCE):
+            some = keys[start : start + NOTES_AT_ONCE]
+            query = f"SELECT key, text FROM note WHERE name = ? AND key IN ({', '.join('?' * len(some))})"  # noqa: S608  (only question marks)
+            yield from self._db.execute(query, (name, *some)).fetchall()
 
     async def noted(self, name: str, key: str) -> str | None:
         """A text that was remembered; None if there is none."""

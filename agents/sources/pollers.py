@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from funnelwatch.agents.gateway.polling import Poller
-from funnelwatch.agents.sources import asterisk
+from funnelwatch.agents.sources import asterisk, hubspot, quickbooks, suitecrm, vtiger
 
-POLLERS: Final[dict[str, Poller]] = {"asterisk": asterisk.POLLER}
+POLLERS: Final[dict[str, Poller]] = {
+    "asterisk": asterisk.POLLER,
+    "hubspot": hubspot.POLLER,
+    "quickbooks": quickbooks.POLLER,
+    "suitecrm": suitecrm.POLLER,
+    "vtiger": vtiger.POLLER,
+}

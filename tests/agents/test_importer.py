@@ -135,5 +135,5 @@ def test_a_source_that_is_not_there_is_one_clear_error(tmp_path):
 
 def test_a_mapping_that_ships_is_known_by_its_name(tmp_path):
     assert load_mapping(tmp_path.joinpath("crm").relative_to(tmp_path)).source == "import/maven-crm"
-    with pytest.raises(ConfigurationError, match="mappings that ship: crm, olist, zoho"):
+    with pytest.raises(ConfigurationError, match="that ship: convergehub, convergehub_webhook, crm, olist, zoho"):
         load_mapping(tmp_path / "crm")

@@ -51,7 +51,9 @@ class _Change:
     def __init__(self, event: dict[str, Any]) -> None:
         self.action = reading.text_of(event.get("action"))
         if self.action not in {"created", "updated", "deleted", "merged", "completed", "sent", "answered"}:
-            raise RefusedError(Reason.UNKNOWN_VALUE, f"event.action is unknown: {fields.shown(event.get('action'))}")
+            raise RefusedError(
+                Reason.UNKNOWN_VALUE, f"event.action is unknown: {fields.described(event.get('action'))}"
+            )
         self.at = values.needed(event.get("date_created"), "event.date_created")
         data = reading.mapping(event.get("data") or {}, "event.data")
         self.id = values.identity(event.get("object_id", data.get("id")), "event.object_id")

@@ -84,7 +84,7 @@ def _event(entity: str, word: str, look: _Look, options: SourceOptions) -> list[
             return [Entity("rep", look.id, options).removed(look.at)]
         return [Entity(_KINDS[entity], look.id, options).deleted(look.at)]
     if word not in {"create", "update"} and not word.startswith("fieldUpdate."):
-        raise RefusedError(Reason.UNKNOWN_VALUE, f"the event in the address is unknown: {fields.shown(word)}")
+        raise RefusedError(Reason.UNKNOWN_VALUE, f"the event in the address is unknown: {fields.described(word)}")
     return _READERS[entity](look, options) or [Passed("no_change_for_us", "no attribute that carries a figure")]
 
 

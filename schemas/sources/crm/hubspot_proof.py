@@ -71,6 +71,12 @@ class _HubSpot:
         else:
             proofs.demand(old, v1(secret, delivery.body))
 
+    def moment(self, delivery: Delivery, options: SourceOptions, /) -> str | None:
+        """The signed time of a third version's signature; the older ones bind none."""
+        if "v3" not in _allowed(options) or not delivery.headers.get("x-hubspot-signature-v3"):
+            return None
+        return delivery.headers.get("x-hubspot-request-timestamp")
+
     def handshake(self, _delivery: Delivery, _secret: str, _options: SourceOptions, /) -> Reply | None:
         """There is none."""
         return None

@@ -60,12 +60,12 @@ def translate(delivery: Delivery, options: SourceOptions, /) -> list[Result]:
     entity = reading.text_of(meta.get("entity") or meta.get("object"))
     action = _ACTIONS.get(reading.text_of(meta.get("action")))
     if action is None:
-        raise RefusedError(Reason.UNKNOWN_VALUE, f"meta.action is unknown: {fields.shown(meta.get('action'))}")
+        raise RefusedError(Reason.UNKNOWN_VALUE, f"meta.action is unknown: {fields.described(meta.get('action'))}")
     reader = _READERS.get(entity)
     if reader is None:
         if entity in _IGNORED:
             return [Passed("not_counted", f"{entity} records carry no figure")]
-        raise RefusedError(Reason.UNKNOWN_VALUE, f"meta.entity is unknown: {fields.shown(entity)}")
+        raise RefusedError(Reason.UNKNOWN_VALUE, f"meta.entity is unknown: {fields.described(entity)}")
     return reader(_Change(body, meta, action), options)
 
 
@@ -115,7 +115,7 @@ def _deal(change: _Change, options: SourceOptions) -> list[Result]:
         return [Entity("deal", change.id, options).deleted(change.at)]
     status = reading.text_of(record.get("status"))
     if status not in {"", *Outcome}:
-        raise RefusedError(Reason.UNKNOWN_VALUE, f"status is unknown: {fields.shown(status)}")
+        raise RefusedError(Reason.UNKNOWN_VALUE, f"status is unknown: {fields.described(status)}")
     outcome = Outcome(status) if status else None
     stage = reading.text_of(record.get("stage_id"))
     stage = options.stage_of(stage) if stage else ""
@@ -195,7 +195,7 @@ def _activity(change: _Change, options: SourceOptions) -> list[Result]:
         else ""
     )
     if not kind:
-        return [Passed("other_activity", f"activities of type {fields.shown(type_)} are no outreach")]
+        return [Passed("other_activity", f"activities of type {fields.described(type_)} are no outreach")]
     if change.action == "delete":
         return [Entity(kind, change.id, options).deleted(change.at)]
     was_done = values.flag(change.before.get("done"))

@@ -43,7 +43,7 @@ def translate(delivery: Delivery, options: SourceOptions, /) -> list[Result]:
     if isinstance(body, dict) and "eventNotifications" in body:
         body = body["eventNotifications"]
     if isinstance(body, dict):
-        return _fetched(body, options)
+        return _fetched(body, delivery.query.get("realm", ""), options)
     told: list[Result] = []
     for one in reading.sequence(body, "the body", EVENTS_MAX):
         told += _notification(reading.mapping(one, "a notification"))
@@ -64,14 +64,14 @@ def _legacy(entity: dict[str, Any], realm: str) -> Result:
     at = reading.time_us(entity.get("lastUpdated"), "UTC", "lastUpdated")
     change = _OPERATIONS.get(operation.lower())
     if change is None:
-        raise RefusedError(Reason.UNKNOWN_VALUE, f"operation is unknown: {fields.shown(operation)}")
+        raise RefusedError(Reason.UNKNOWN_VALUE, f"operation is unknown: {fields.described(operation)}")
     return _named(reading.text_of(entity.get("name")), entity.get("id"), realm, at, change)
 
 
 def _cloudevent(one: dict[str, Any]) -> Result:
     parts = reading.text_of(one.get("type")).split(".")
     if len(parts) != 4 or parts[0] != "qbo":  # noqa: PLR2004  (qbo.entity.change.version)
-        raise RefusedError(Reason.UNKNOWN_TYPE, f"unknown type {fields.shown(one.get('type'))}")
+        raise RefusedError(Reason.UNKNOWN_TYPE, f"unknown type {fields.described(one.get('type'))}")
     at = reading.time_us(one.get("time"), "UTC", "time")
     realm = values.identity(one.get("intuitaccountid"), "intuitaccountid")
     return _named(parts[1], one.get("intuitentityid"), realm, at, parts[2])
@@ -84,19 +84,19 @@ def _named(name: str, id_: object, realm: str, at: int, change: str) -> Result:
     return Wanted(entity=entity, id=values.identity(id_, "the entity's id"), at=at, account=realm, change=change)
 
 
-def _fetched(body: dict[str, Any], options: SourceOptions) -> list[Result]:
+def _fetched(body: dict[str, Any], realm: str, options: SourceOptions) -> list[Result]:
     """One object as the API answers: ``{"Invoice": {…}}``."""
     for entity in _WANTED.values():
         if isinstance(body.get(entity), dict):
-            return _object(entity, body[entity], options)
+            return _object(entity, body[entity], realm, options)
     raise RefusedError(Reason.UNKNOWN_TYPE, "this is neither a notification nor an invoice, payment or estimate")
 
 
-def _object(entity: str, record: dict[str, Any], options: SourceOptions) -> list[Result]:
+def _object(entity: str, record: dict[str, Any], realm: str, options: SourceOptions) -> list[Result]:
     if entity == "Payment":
         paid = money.paid_invoices(record)
         at = money.updated_at(record)
-        return [Wanted(entity="Invoice", id=id_, at=at, change="paid") for id_ in paid] or [
+        return [Wanted(entity="Invoice", id=id_, at=at, account=realm, change="paid") for id_ in paid] or [
             Passed("no_change_for_us", "a payment of no invoice")
         ]
     if entity == "Estimate" and options.option(ESTIMATES) == "deals":
@@ -147,6 +147,12 @@ SYSTEM: Final = System(
         REP_FIELD: "the custom field of estimates that names the rep",
         money.DEAL_FIELD: money.DEAL_FIELD_HELP,
         money.DEAL_PREFIX: money.DEAL_PREFIX_HELP,
+        "fetch": "true: what webhooks name is fetched",
+        "client_id": "of the app; for fetching",
+        "realm": "the company's id, if a webhook does not say it; for fetching",
+        "address": "of the API, if it is not Intuit's own",
+        "log_in_address": "of the log-in, if it is not Intuit's own",
+        "pause_seconds": "before a request is tried again; default 0.5, it doubles",
     },
     check=_check,
 )

@@ -101,7 +101,7 @@ def _event(payload: dict[str, Any], options: SourceOptions) -> list[Result]:
 
 def _record(change: _Change, options: SourceOptions) -> list[Result]:
     if change.word not in _CHANGES:
-        raise RefusedError(Reason.UNKNOWN_VALUE, f"changeType is unknown: {fields.shown(change.type)}")
+        raise RefusedError(Reason.UNKNOWN_VALUE, f"changeType is unknown: {fields.described(change.type)}")
     if change.word == "DELETE":
         return [_deleted(change, options)]
     back = _restored(change, options) if change.word == "UNDELETE" else []

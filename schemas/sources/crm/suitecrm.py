@@ -172,6 +172,8 @@ SYSTEM: Final = System(
     options={
         records.NEW_LEADS: records.NEW_LEADS_HELP,
         "address": "where SuiteCRM is: https://crm.example/; for the poller",
+        "poll_seconds": "between two looks; default 15",
+        "pause_seconds": "before a request is tried again; default 0.5, it doubles",
         "client_id": "the OAuth2 client that the poller logs in as (grant: client credentials)",
     },
     check=records.check_options,

@@ -50,7 +50,7 @@ class _Look:
 
     def __init__(self, record: dict[str, Any], word: str, body: dict[str, Any], options: SourceOptions) -> None:
         if word not in {"created", "updated", "deleted", "destroyed", "restored"}:
-            raise RefusedError(Reason.UNKNOWN_VALUE, f"the event is unknown: {fields.shown(word)}")
+            raise RefusedError(Reason.UNKNOWN_VALUE, f"the event is unknown: {fields.described(word)}")
         self.record = record
         self.word = word
         self.id = values.identity(record.get("id"), "the record's id")

@@ -36,7 +36,7 @@ def amount(value: object, name: str) -> str | None:
         try:
             value = value.quantize(_QUANTUM, ROUND_HALF_EVEN).normalize()
         except InvalidOperation:
-            raise RefusedError(Reason.BAD_AMOUNT, f"{name} is out of range: {fields.shown(value)}") from None
+            raise RefusedError(Reason.BAD_AMOUNT, f"{name} is out of range: {fields.described(value)}") from None
     return reading.money(value, name)
 
 

@@ -51,7 +51,7 @@ def translate(delivery: Delivery, options: SourceOptions, /) -> list[Result]:
     if isinstance(body, dict) and body.get("success") is False:
         error = body.get("error")
         code = reading.text_of(error.get("code")) if isinstance(error, dict) else ""
-        raise RefusedError(Reason.UNKNOWN_VALUE, f"Vtiger answered with an error: {fields.shown(code)}")
+        raise RefusedError(Reason.UNKNOWN_VALUE, f"Vtiger answered with an error: {fields.described(code)}")
     if isinstance(body, dict) and "result" in body:
         body = body["result"]
     told: list[Result] = []
@@ -206,6 +206,8 @@ SYSTEM: Final = System(
         DATABASE_ZONE: "the zone of createdtime and modifiedtime; default 'UTC', as Vtiger keeps them",
         USERS: "the number before the x in ids of users; default '19'",
         MODULES: "modules that are polled; default Users, Leads, Potentials, PhoneCalls",
+        "poll_seconds": "between two looks; default 15",
+        "pause_seconds": "before a request is tried again; default 0.5, it doubles",
         "user": "who the poller logs in as",
         "address": "where Vtiger is: https://crm.example/; for the poller",
     },

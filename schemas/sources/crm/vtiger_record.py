@@ -33,6 +33,7 @@ _TIME: Final = re.compile(
     r"\s*(?P<half>[AaPp][Mm]|ق\.?ظ\.?|ب\.?ظ\.?)?)?",
     re.ASCII,
 )
+_MODULE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
 _AFTERNOON: Final = frozenset({"pm", "بظ"})
 _YEAR_DIGITS: Final = 4
 _NOON: Final = 12
@@ -54,6 +55,11 @@ def check_dates(options: SourceOptions) -> list[str]:
         wrong.append(f"options.{DATES}: must be one of {', '.join(_ORDERS)}")
     if not fields.zone_exists(options.option(DATABASE_ZONE, "UTC")):
         wrong.append(f"options.{DATABASE_ZONE}: {options.option(DATABASE_ZONE)!r} is no IANA zone")
+    wrong += [
+        f"options.{MODULES}: {name!r} is no module"
+        for name in options.option(MODULES, "Leads").split(",")
+        if not _MODULE.fullmatch(name.strip())
+    ]
     return wrong
 
 
@@ -136,6 +142,16 @@ class Record:
     def local_time(self, name: str) -> int | None:
         """A time that a person reads, in the source's zone."""
         return self._time(self._row.get(name), self._options.zone, name)
+
+    def closing_date(self) -> int | None:
+        """The end of a deal's closing date, within the deal's life: the best that is known of an old close."""
+        day = self.text("expected_close", "closingdate")
+        if not day:
+            return None
+        ends_at = self._time(f"{day} 23:59:59", self._options.zone, "closingdate")
+        if ends_at is None:
+            return None
+        return min(self.modified_at, max(ends_at, self.created_at or ends_at))
 
     def _time(self, value: object, zone: str, name: str) -> int | None:
         if isinstance(value, str):

@@ -60,7 +60,7 @@ def translate(delivery: Delivery, options: SourceOptions, /) -> list[Result]:
 def _callback(kind: str, module: str, body: dict[str, Any], options: SourceOptions) -> list[Result]:
     operation = reading.text_of(body.get("operation")).lower()
     if operation not in _OPERATIONS:
-        raise RefusedError(Reason.UNKNOWN_VALUE, f"operation is unknown: {fields.shown(body.get('operation'))}")
+        raise RefusedError(Reason.UNKNOWN_VALUE, f"operation is unknown: {fields.described(body.get('operation'))}")
     at = reading.epoch_ms(body.get("server_time"), "server_time")
     ids = [values.identity(one, "ids") for one in reading.sequence(body.get("ids"), "ids", RECORDS_MAX)]
     if operation == "delete":

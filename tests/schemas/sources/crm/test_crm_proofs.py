@@ -98,6 +98,12 @@ class TestHubSpot:
         settings = {"options": {"signatures": ("v1", "v3")}}
         assert believed("hubspot", Delivery(headers=headers, body=b"[]"), **settings) is Forgery.WRONG_PROOF
 
+    def test_the_signed_time_tells_replays_and_an_old_signature_binds_none(self):
+        proof, delivery = SYSTEMS["hubspot"].proof, self.signed()
+
+        assert str(NOW_US // 1_000) == proof.moment(delivery, options("hubspot"))
+        assert proof.moment(delivery, options("hubspot", options={"signatures": ("v1",)})) is None
+
     def test_a_time_that_is_no_number_is_unreadable(self):
         headers = {"x-hubspot-signature-v3": "AAAA", "x-hubspot-request-timestamp": "soon"}
 
