@@ -122,6 +122,7 @@ def serve(descriptor: int) -> None:
             if "start" in question:
                 answer = _forked(question, connection)
                 running.add(answer)
+                ended.pop(answer, None)  # process ids come again
             else:
                 answer = _status(question["status"], running, ended)
             stream.write(json.dumps(answer).encode() + b"\n")
