@@ -11,18 +11,21 @@ from funnelwatch.agents.gateway.limits import FREE_BODY_BYTES, Room
 
 Receive = Callable[[], Awaitable[Any]]
 
+DRAIN_BYTES_MAX: Final = 16 * 1024 * 1024
+DRAIN_SECONDS: Final = 1.0
 _GZIP: Final = 31
 _ZLIB: Final = 15
 _RAW: Final = -15
 
 
 class BodyError(Exception):
-    """A body that is not taken: the status to answer with, and a stable reason code."""
+    """A body that is not taken: the status to answer with, a stable reason code, and whether all of it was read."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, *, whole: bool = True) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
+        self.whole = whole
 
 
 class GoneError(Exception):
@@ -44,7 +47,7 @@ async def read(receive: Receive, announced: str, bytes_max: int, seconds: float,
         GoneError: The caller went away.
     """
     if announced.isdecimal() and int(announced[:20]) > bytes_max:
-        raise BodyError(413, "too_large")
+        raise BodyError(413, "too_large", whole=False)
     chunks: list[bytes] = []
     size = taken = 0
     try:
@@ -54,21 +57,42 @@ async def read(receive: Receive, announced: str, bytes_max: int, seconds: float,
                 if message["type"] != "http.request":
                     raise GoneError
                 chunk = message.get("body", b"")
+                whole = not message.get("more_body", False)
                 size += len(chunk)
                 if size > bytes_max:
-                    raise BodyError(413, "too_large")
+                    raise BodyError(413, "too_large", whole=whole)
                 if size > FREE_BODY_BYTES:
                     needed = size - max(FREE_BODY_BYTES, size - len(chunk))
                     if not room.take(needed):
-                        raise BodyError(503, "no_room")
+                        raise BodyError(503, "no_room", whole=whole)
                     taken += needed
                 chunks.append(chunk)
-                if not message.get("more_body", False):
+                if whole:
                     return b"".join(chunks)
     except TimeoutError:
-        raise BodyError(408, "too_slow") from None
+        raise BodyError(408, "too_slow", whole=False) from None
     finally:
         room.give_back(taken)
+
+
+async def drained(receive: Receive) -> bool:
+    """Read what is left of a body that is not wanted, up to a limit, and drop it. Whether that was all of it.
+
+    An answer that is sent before the body is read gets lost when the connection is closed: the system resets it.
+    """
+    left = DRAIN_BYTES_MAX
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while left > 0:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return False
+                if not message.get("more_body", False):
+                    return True
+                left -= len(message.get("body", b""))
+    except TimeoutError:
+        pass
+    return False
 
 
 def unpacked(body: bytes, encoding: str, bytes_max: int) -> bytes:

@@ -100,12 +100,13 @@ class Receiver:
         """
         source = self._sources.get(name)
         if source is None or not source.system.webhook:
-            return self._refused(UNKNOWN, "refused", "no_such_source", Reply(404, CLOSE))
+            return await self._turned_away(receive, UNKNOWN, "refused", "no_such_source", Reply(404))
         if method not in source.system.methods:
-            allowed = Reply(405, {"allow": ", ".join(source.system.methods), **CLOSE})
-            return self._refused(name, "refused", "wrong_method", allowed)
+            allowed = Reply(405, {"allow": ", ".join(source.system.methods)})
+            return await self._turned_away(receive, name, "refused", "wrong_method", allowed)
         if source.at_once >= source.settings.requests_at_once_max or not source.rate.take(monotonic()):
-            return self._refused(name, "limited", "too_many_requests", Reply(429, {"retry-after": "1", **CLOSE}))
+            slower = Reply(429, {"retry-after": "1"})
+            return await self._turned_away(receive, name, "limited", "too_many_requests", slower)
         source.at_once += 1
         try:
             return await self._within_limits(source, method, address, raw, receive)
@@ -124,7 +125,10 @@ class Receiver:
             body = bodies.unpacked(body, headers.get("content-encoding", ""), limits.body_bytes_max)
         except BodyError as error:
             result = "busy" if error.status == 503 else "refused"  # noqa: PLR2004  (service unavailable)
-            return self._refused(source.name, result, error.reason, Reply(error.status, CLOSE))
+            reply = Reply(error.status)
+            if error.whole:
+                return self._refused(source.name, result, error.reason, reply)
+            return await self._turned_away(receive, source.name, result, error.reason, reply)
         url = self._url(address, headers)
         now_us = self._now_us()
         delivery = Delivery(method=method, url=url, headers=headers, body=body, received_us=now_us)
@@ -186,6 +190,12 @@ class Receiver:
     @staticmethod
     def _translated(source: Source, delivery: Delivery) -> list[Result]:
         return source.system.translate(delivery, source.options)
+
+    async def _turned_away(self, receive: Receive, source: str, result: str, reason: str, reply: Reply) -> Reply:
+        """Refuse a request whose body was not read to its end."""
+        if not await bodies.drained(receive):
+            reply = Reply(reply.status, {**reply.headers, **CLOSE}, reply.body)
+        return self._refused(source, result, reason, reply)
 
     def _url(self, address: str, headers: Mapping[str, str]) -> str:
         public = self._settings.public_url.rstrip("/")

@@ -101,6 +101,13 @@ async def test_addresses_and_methods_that_are_none_are_refused(tmp_path):
         assert await gateway.metric("funnelwatch_deliveries_total", source="__unknown__") == 1
 
 
+async def test_an_answer_that_comes_before_the_body_is_not_lost_with_the_connection(tmp_path):
+    async with running(gateway_settings(tmp_path)) as gateway:
+        for body in (b"x" * 10, b"x" * 10_000_000):
+            statuses = [(await gateway.post(body, name=name, headers={}))[0] for name in ("nobody", "own") * 5]
+            assert statuses == [404, 401 if len(body) == 10 else 413] * 5
+
+
 async def test_packed_bodies_are_read_and_bombs_are_not(tmp_path):
     settings = gateway_settings(tmp_path)
     body = json.dumps(event(1)).encode()
