@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,8 @@ from funnelwatch.schemas.sources.options import options_of
 from funnelwatch.schemas.sources.registry import SYSTEMS
 
 log = logging.getLogger(__name__)
+
+_PEM: Final = re.compile(r"-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----", re.DOTALL)
 
 SECRET_BYTES_MAX: Final = 64 * 1024
 SECRETS_MAX: Final = 8
@@ -76,6 +79,8 @@ class SourceSecrets:
 
 
 def _lines(text: str) -> tuple[str, ...]:
+    """A secret a line; a key in PEM, which has several, is one."""
+    text = _PEM.sub(lambda found: found[0].replace("\r", "").replace("\n", "\\n"), text)
     return tuple(line.strip() for line in text.splitlines() if line.strip())[:SECRETS_MAX]
 
 

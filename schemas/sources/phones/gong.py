@@ -1,7 +1,7 @@
 """Gong: the webhook of an automation rule, with the call, who took part, and how it went.
 
 Proved by a JWT in ``Authorization`` (RS256, with the address and the hash of the body) whose public key is the
-secret, or by a secret in the address (``?token=``) if the secret is no key.
+secret, or, if the organisation chose that at Gong, by a secret in the address (``?token=``).
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ OUTCOMES: Final = {
     "badnumber": "failed",
 }
 """``sdrDisposition``; the organisation's ``outcomes`` say more."""
+PROOFS: Final = ("jwt", "url")
 PARTIES_MAX: Final = 1_000
 KEY_CHARS_MIN: Final = 200
 """A secret of so many characters that is base64 is a public key without its first and last line."""
@@ -62,13 +63,15 @@ class _Proof:
 
     def verify(self, delivery: Delivery, secret: str, options: SourceOptions, now_us: int, /) -> None:
         """As `Proof.verify`."""
-        key = _public_key(secret)
-        if key is None:
+        if options.option("proof", PROOFS[0]) == "url":
             self._token.verify(delivery, secret, options, now_us)
             return
         scheme, _, rest = delivery.headers.get("authorization", "").strip().rpartition(" ")
         if not rest or scheme.lower() not in {"", "bearer"}:
             raise ForgedError(Forgery.MISSING_PROOF)
+        key = _public_key(secret)
+        if key is None:  # no key: nothing it could have signed, and nothing to compare a token with
+            raise ForgedError(Forgery.WRONG_PROOF)
         claims = _claims(rest[: proofs.PROOF_CHARS_MAX], key, now_us)
         digest = hashlib.sha256(delivery.body).hexdigest()
         body_same = proofs.same(str(claims.get("body_sha256", "")).lower(), digest)
@@ -195,6 +198,13 @@ def _public_key(secret: str) -> RSAPublicKey | None:
     return key if isinstance(key, RSAPublicKey) else None
 
 
+def _checked(options: SourceOptions) -> list[str]:
+    found = calls.checked(options)
+    if options.option("proof", PROOFS[0]) not in PROOFS:
+        found.append(f"proof: must be one of {', '.join(PROOFS)}")
+    return found
+
+
 SYSTEM: Final = System(
     name="gong",
     title="Gong",
@@ -203,7 +213,8 @@ SYSTEM: Final = System(
     page="gong.md",
     options={
         "cold": calls.OPTIONS["cold"],
+        "proof": "'jwt' (the default: a signed header; the secret is the public key) or 'url' (?token=)",
         "tests": "'count' takes what the button that tests a rule sends as a real call",
     },
-    check=calls.checked,
+    check=_checked,
 )

@@ -82,12 +82,21 @@ def test_any_other_header_is_not(delivery, reason):
     assert forged.value.reason is reason
 
 
-def test_without_a_key_the_address_is_the_secret():
-    SYSTEM.proof.verify(Delivery(url=f"{URL}?token=secret"), "secret", options("gong"), NOW_US)
+@pytest.mark.parametrize("secret", ["secret", "-----BEGIN PUBLIC KEY-----", "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKC"])
+def test_a_secret_that_is_no_key_believes_nobody(secret):
+    for delivery in (Delivery(url=f"{URL}?token={secret}"), signed(posted(GONG))):
+        with pytest.raises(ForgedError):
+            SYSTEM.proof.verify(delivery, secret, options("gong"), NOW_US)
+
+
+def test_where_the_address_is_the_secret_no_header_is_needed():
+    by_address = options("gong", proof="url")
+    SYSTEM.proof.verify(Delivery(url=f"{URL}?token=secret"), "secret", by_address, NOW_US)
     for url, reason in ((URL, Forgery.MISSING_PROOF), (f"{URL}?token=secreT", Forgery.WRONG_PROOF)):
         with pytest.raises(ForgedError) as forged:
-            SYSTEM.proof.verify(signed(Delivery(url=url)), "secret", options("gong"), NOW_US)
+            SYSTEM.proof.verify(signed(Delivery(url=url)), "secret", by_address, NOW_US)
         assert forged.value.reason is reason
+    assert SYSTEM.check(options("gong", proof="none")) == ["proof: must be one of jwt, url"]
 
 
 def test_a_call_has_its_rep_its_deal_and_the_share_of_talking():
