@@ -19,10 +19,12 @@ from funnelwatch.agents.deploy.commands import alertmanager, rules
 from funnelwatch.agents.dlq.commands import dlq
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.gateway.commands import gateway, sources
+from funnelwatch.agents.health import health
 
 EPILOG = """\b
 Configuration: --config FILE, else the file named by FUNNELWATCH_CONFIG, else ./funnelwatch.toml, else defaults for
-everything on this machine. Passwords come from FUNNELWATCH_KAFKA_PASSWORD and FUNNELWATCH_REDIS_PASSWORD only.
+everything on this machine. Passwords come from FUNNELWATCH_KAFKA_PASSWORD and FUNNELWATCH_REDIS_PASSWORD only, or
+from the files that these names with _FILE behind them name.
 
 \b
 Exit codes: 0 all went well; 1 something failed (the message says what); 2 the command line or the configuration is
@@ -310,6 +312,7 @@ def mapping(name: str) -> int:
 
 
 funnelwatch.add_command(calibrate)
+funnelwatch.add_command(health)
 funnelwatch.add_command(demo)
 funnelwatch.add_command(dlq)
 funnelwatch.add_command(gateway)
