@@ -104,6 +104,7 @@ class Bench:
         )
         (root / "funnelwatch.toml").write_text(as_toml(self.settings))
         self.port = gateway
+        self.bomb = webhooks.bomb()
 
     def process(self, name: str) -> ServerProcess:
         environment = {key: text for key, text in os.environ.items() if not key.startswith("FUNNELWATCH_")}
@@ -130,7 +131,7 @@ class Bench:
         before_mb, cpu = resident_mb(pid), cpu_seconds(pid)
         running = [pool.submit(webhooks.deliver, self.port, arguments.rate, arguments.seconds)]
         if attacked:
-            running.append(pool.submit(webhooks.attack, self.port, arguments.seconds + 1, arguments.slow))
+            running.append(pool.submit(webhooks.attack, self.port, arguments.seconds + 1, arguments.slow, self.bomb))
         peak_mb = before_mb
         while not all(one.done() for one in running):
             peak_mb = max(peak_mb, resident_mb(pid))
@@ -155,7 +156,7 @@ class Bench:
         watching = asyncio.create_task(watch(self.settings, created, delays, listens))
         await listens.wait()
         for number in range(VISIBLE_EVENTS):
-            body = webhooks.won(10**7 + number).replace(
+            body = webhooks.won(10**7 + number, "deal.created").replace(
                 b"2026-11-23T10:00:00Z", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()).encode()
             )
             proof = f"sha256={webhooks.hmac_hex(webhooks.SECRET, body)}"
@@ -165,6 +166,8 @@ class Bench:
             await asyncio.sleep(VISIBLE_PAUSE_SECONDS)
         await asyncio.sleep(2.0)
         watching.cancel()
+        if len(delays) < 0.95 * VISIBLE_EVENTS:
+            raise SystemExit(f"only {len(delays)} of {VISIBLE_EVENTS} were announced")
         return f"visible: {percentiles(list(delays.values()))} ({len(delays)} of {VISIBLE_EVENTS} announced)"
 
 

@@ -41,14 +41,14 @@ def request(name: str, body: bytes, headers: dict[str, str], method: str = "POST
     return "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body
 
 
-def won(number: int) -> bytes:
+def won(number: int, type_: str = "deal.won") -> bytes:
     """A deal that was won, as a CloudEvent of ours."""
     return json.dumps(
         {
             "specversion": "1.0",
             "id": str(number),
             "source": "bench",
-            "type": "deal.won",
+            "type": type_,
             "subject": f"own:{number}",
             "time": "2026-11-23T10:00:00Z",
             "data": {
@@ -185,27 +185,28 @@ def bomb() -> bytes:
     return b"".join([packer.compress(zeros) for _ in range(100)]) + packer.flush()
 
 
-def attacks() -> dict[str, bytes]:
-    """One request of each kind, by its name."""
+def attacks(packed: bytes) -> dict[str, bytes]:
+    """One request of each kind, by its name. ``packed`` is the bomb."""
     number = random.randrange(10**9)
     body = won(number)
     twice = body.replace(b'"id":', b'"id": "0", "id":', 1)
     proof = {"x-signature-256": f"sha256={hmac_hex(SECRET, twice)}", "content-type": "application/json"}
     chunked = b"POST /hooks/own HTTP/1.1\r\nhost: g\r\ntransfer-encoding: chunked\r\n\r\n"
+    announced = b"POST /hooks/own HTTP/1.1\r\nhost: g\r\ncontent-length: 10000000\r\n\r\n"
     return {
         "forged": request("own", body, {"x-signature-256": "sha256=" + "0" * 64}),
         "no proof": request("own", body, {}),
         "old time": timed(number, int(time.time()) - 3_600),
+        "replayed": timed(number),
         "duplicate keys": request("own", twice, proof),
-        "10 MB announced": request("own", b"", {})[:-4].replace(b"content-length: 0", b"content-length: 10000000")
-        + b"\r\n\r\n"
-        + b"x" * 200_000,
-        "10 MB chunked": chunked + (b"10000\r\n" + b"x" * 65_536 + b"\r\n") * 160 + b"0\r\n\r\n",
+        "10 MB announced": announced + bytes(10_000_000),
+        "10 MB chunked": chunked + (b"10000\r\n" + bytes(65_536) + b"\r\n") * 160 + b"0\r\n\r\n",
         "chunked lie": chunked + b"5\r\nabc\r\n0\r\n\r\n",
         "chunk size": chunked + b"fffffffffffffffffff\r\n",
         "two lengths": b"POST /hooks/own HTTP/1.1\r\nhost: g\r\ncontent-length: 3\r\ncontent-length: 5\r\n\r\nabcde",
         "large headers": b"GET /hooks/own HTTP/1.1\r\nhost: g\r\n" + b"a: " + b"x" * 60_000 + b"\r\n\r\n",
-        "small bomb": request("own", gzip.compress(b"\0" * 20_000_000), {"content-encoding": "gzip"}),
+        "20 MB bomb": request("own", gzip.compress(bytes(20_000_000)), {"content-encoding": "gzip"}),
+        "1 GB bomb": request("own", packed, {"content-encoding": "gzip"}),
     }
 
 
@@ -249,20 +250,17 @@ async def _slow(port: int, until: float, number: int, answers: Counter[str]) -> 
             await asyncio.sleep(0.1)
 
 
-async def _attack(port: int, seconds: float, slow: int) -> Counter[str]:
-    until = time.monotonic() + seconds
+async def _attack(port: int, seconds: float, slow: int, packed: bytes) -> Counter[str]:
+    kinds = attacks(packed)
     answers: Counter[str] = Counter()
-    replayed = timed(random.randrange(10**9))
-    answers[f"first of the replayed: {await _once(port, replayed)}"] += 1
-    giant = request("own", bomb(), {"content-encoding": "gzip"})
+    answers[f"first of the replayed: {await _once(port, kinds['replayed'])}"] += 1
+    until = time.monotonic() + seconds
 
     async def repeat(name: str, pause: float) -> None:
         while time.monotonic() < until:
-            data = {"1 GB bomb": giant, "replayed": replayed}.get(name) or attacks()[name]
-            answers[f"{name}: {await _once(port, data)}"] += 1
+            answers[f"{name}: {await _once(port, kinds[name])}"] += 1
             await asyncio.sleep(pause)
 
-    kinds = [*attacks(), "1 GB bomb", "replayed"]
     await asyncio.gather(
         *(repeat(name, 0.2) for name in kinds),
         *(repeat("forged", 0.02) for _ in range(4)),
@@ -271,6 +269,6 @@ async def _attack(port: int, seconds: float, slow: int) -> Counter[str]:
     return answers
 
 
-def attack(port: int, seconds: float, slow: int) -> dict[str, int]:
+def attack(port: int, seconds: float, slow: int, packed: bytes) -> dict[str, int]:
     """Attackers in a process of their own; what they were answered, and how often."""
-    return dict(uvloop.run(_attack(port, seconds, slow)))
+    return dict(uvloop.run(_attack(port, seconds, slow, packed)))
