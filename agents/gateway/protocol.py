@@ -69,6 +69,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._header_bytes = 0
         self._in_headers = True
+        self._is_cut = False
         self.headers_since = self.loop.time()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -93,13 +94,25 @@ class GuardedProtocol(HttpToolsProtocol):
             self.cut(_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
-        """The headers are there; what follows is the body."""
+        """The headers are there, unless they are too large; what follows is the body."""
         self._in_headers = False
         self.headers_since = float("inf")
-        super().on_headers_complete()
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > HEADER_BYTES_MAX:
+            self._is_cut = True
+            self.cut(_TOO_LARGE)
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        if not self._is_cut:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The body is there; what follows is another request."""
+        if self._is_cut:
+            return
         super().on_message_complete()
         self._in_headers = True
         self._header_bytes = 0
