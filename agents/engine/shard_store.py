@@ -16,6 +16,7 @@ Nobody increments a figure, so a retry is harmless, and Redis may be flushed.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from importlib import resources
@@ -32,6 +33,7 @@ FIELDS_PER_CALL: Final = 1_000
 STAGED_SECONDS_MAX: Final = 600
 """A staged copy whose worker died goes away by itself."""
 KEYS_PER_CALL: Final = 4
+log = logging.getLogger(__name__)
 _REMOVED: Final = b""
 _REFUSALS: Final = {
     "OOM": "it is out of memory: raise its maxmemory, or remove other keys",
@@ -120,7 +122,19 @@ class ShardStore:
 
     async def claim(self, shard: Shard) -> Answer:
         """Become the owner: `Answer.TAKEN`, `Answer.KEPT` or `Answer.FENCED`."""
-        return await self._one(self._call(self._claim, shard, updated_us=0, op="claim", payload=None))
+        answer = await self._one(self._call(self._claim, shard, updated_us=0, op="claim", payload=None))
+        if answer is Answer.TAKEN:
+            await self._note_other_meaning(shard)
+        return answer
+
+    async def _note_other_meaning(self, shard: Shard) -> None:
+        found: bytes | None = await self._redis.hget(self._key(shard, "meta"), "fingerprint")
+        if found is not None and found.decode(errors="replace") != self._fingerprint:
+            log.warning(
+                "%s[%s]: Redis has figures of another configuration (%s, ours is %s); all are derived anew from "
+                "what was observed, and replaced.",
+                *(shard.kind.value, shard.partition, found.decode(errors="replace"), self._fingerprint),
+            )
 
     def write(self, shard: Shard, changes: Mapping[Cell, CellValue | None], updated_us: int) -> Call:
         """Set cells to absolute values; None removes one. At most `FIELDS_PER_CALL` of them."""

@@ -20,6 +20,7 @@ from funnelwatch.schemas.settings import CalendarSettings, PipelineSettings, Set
 WATCHED_SECONDS = 5.0
 REFUSED_SECONDS = 30.0
 SAID = b"Another configuration published"
+NOTICED = "Redis has figures of another configuration"
 
 
 def run(bench: Bench) -> str:
@@ -64,6 +65,8 @@ def half_changed(arena: Arena, settings: Settings, old: dict) -> int:
     reconfigured.of_worker(first, settings)
     arena.start(first, board=False)
     until_refused(arena, "one worker has another configuration")
+    if NOTICED not in first.logged():
+        raise Broken("the worker does not say that it found figures of another meaning")
     refused, end = 0, time.monotonic() + WATCHED_SECONDS
     while time.monotonic() < end:
         found = arena.board.json("/api/v1/organisation")
