@@ -153,7 +153,7 @@ def pieces(floor: Floor, folder: Path, sample: Sample, count: int) -> Iterator[t
 
 def replayed(arena: Arena, path: Path) -> None:
     """Publish a file; it ends when Kafka has all of it."""
-    command = ["replay", "--pack", str(PACK), "--config", str(arena.board.config), str(path)]
+    command = ["", "", "replay", "--pack", str(PACK), "--config", str(arena.board.config), str(path)]
     if nursery().start("command_entry", command, arena.folder / "replay.log").wait():
         raise Broken(f"replay failed: {(arena.folder / 'replay.log').read_text()[-500:]!r}")
 

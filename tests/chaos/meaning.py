@@ -27,7 +27,6 @@ def run(bench: Bench) -> str:
     arena = Arena(
         bench.broker, bench.folder, seed=bench.seed, size=bench.pick((5, 12), (12, 60)), changes=bench.changes
     )
-    arena.board = reconfigured.MutatedDeployment(arena.board.settings, bench.folder / "board", bench.changes.mutations)
     with arena:
         whole = list(arena.events)
         arena.events = whole[: len(whole) // 2]

@@ -348,7 +348,7 @@ MUTATIONS: dict[str, Callable[[], None]] = {
     )
 }
 
-OF_THE_BOARD = frozenset({"no_cap"})
+OF_THE_BOARD = frozenset({"no_cap", "fingerprint_ignored"})
 """All others concern workers."""
 
 _UNDER_FIRE = "tests/simulation/test_table_under_fire.py"

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 from arena import Arena
 from chaos_worker import ChaosWorker
-from nursery import nursery
-from support.deployment import Deployment
 
 from funnelwatch.agents.demo.written import as_toml
 from funnelwatch.schemas.settings import Settings
-
-
-class MutatedDeployment(Deployment):
-    """As the operator's, but for mechanisms taken out of what it starts. What it runs to an end is the product's."""
-
-    def __init__(self, settings: Settings, folder: Path, mutations: tuple[str, ...]) -> None:
-        super().__init__(settings, folder)
-        self.mutations = mutations
-
-    def start(self, name: str) -> None:
-        arguments = [",".join(self.mutations), name, "--config", str(self.config)]
-        self.processes[name] = nursery().start("mutated_entry", arguments, self.folder / f"{name}.log")
 
 
 def of_worker(worker: ChaosWorker, settings: Settings) -> None:
