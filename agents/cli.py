@@ -296,6 +296,34 @@ def import_(
 
 
 @funnelwatch.command()
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+@click.option(
+    "--prometheus",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write metrics there, for node_exporter's textfile collector.",
+)
+@click.argument("events", nargs=-1, type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@configured
+def reconcile(config: Path | None, events: tuple[Path, ...], as_json: bool, prometheus: Path | None) -> int:
+    """Show per rep what was won, invoiced and paid, and the won deals that were never invoiced.
+
+    Deals are read from Kafka (or from EVENTS, files of NDJSON), invoices from what the gateway has fetched from
+    QuickBooks. Exit code 1 if there is a deal without an invoice.
+
+    \b
+    Examples:
+      funnelwatch reconcile
+      funnelwatch reconcile --json | jq '.reps[].without_invoice'
+      funnelwatch reconcile --prometheus /var/lib/node_exporter/funnelwatch.prom
+    """
+    from funnelwatch.agents import reconcile as module  # noqa: PLC0415  (only this command needs it)
+    from funnelwatch.agents.configured import load  # noqa: PLC0415  (only commands need it)
+
+    return module.run(*load(config), events, as_json=as_json, metrics=prometheus)
+
+
+@funnelwatch.command()
 @click.argument("name")
 def mapping(name: str) -> int:
     """Print a mapping that ships with the program, to begin one of your own with.

@@ -306,6 +306,23 @@ def waiting(folder: Path) -> list[tuple[tuple[str, ...], int]]:
         raise OperationError(f"{path} cannot be read: {error}.") from error
 
 
+def notes_of(folder: Path, name: str, beginning: str) -> dict[str, str]:
+    """What a source's poller has noted under keys with a beginning, whether the gateway runs or not.
+
+    Raises:
+        OperationError: The file cannot be read.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return {}
+    query = "SELECT key, text FROM note WHERE name = ? AND substr(key, 1, ?) = ?"
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=LOCK_SECONDS)) as opened:
+            return dict(opened.execute(query, (name, len(beginning), beginning)).fetchall())
+    except sqlite3.Error as error:
+        raise OperationError(f"{path} cannot be read: {error}.") from error
+
+
 def _people(opened: sqlite3.Connection) -> list[tuple[tuple[str, ...], int]]:
     rows = opened.execute("SELECT person, count(*) FROM unknown GROUP BY person ORDER BY 2 DESC").fetchall()
     return [(tuple(person.split(_SEPARATOR)), count) for person, count in rows]

@@ -149,7 +149,15 @@ def test_signed_requests_of_every_system_become_figures(settings, tmp_path, vend
         with capsys.disabled():
             seconds = time.monotonic() - since
             sys.stdout.write(f"\n{len(known)} sources, {sent} requests: all figures {seconds:.2f} s after the last\n")
+        assert known[0].rep in never_invoiced(deployment)
         assert deployment.stop("gateway") == 0
+
+
+def never_invoiced(deployment: Deployment) -> set[str]:
+    """The reps of won deals without an invoice, by the command that reads them from Kafka while all is running."""
+    done = deployment.run("reconcile", "--json", "--config", str(deployment.config))
+    assert done.returncode == 1, done.stderr
+    return {one["rep"] for one in json.loads(done.stdout)["reps"] if one["without_invoice"]}
 
 
 def _answers(url: str) -> bool:
