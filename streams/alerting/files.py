@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from funnelwatch.schemas.settings import DetectorSettings, Settings
-from funnelwatch.streams.alerting import managers, pipeline, recordings, texts
+from funnelwatch.streams.alerting import managers, pipeline, recordings, sources, texts
 from funnelwatch.streams.alerting.rule import AlertRule, Group, Recording, Runbook
 from funnelwatch.streams.alerting.yaml_text import as_yaml
 
@@ -31,7 +31,7 @@ def alerts() -> tuple[AlertRule, ...]:
 def _groups(detectors: DetectorSettings) -> tuple[Group, ...]:
     return (
         Group("funnelwatch-sales", recordings.SALES, managers.rules(detectors)),
-        Group("funnelwatch-pipeline", recordings.PIPELINE, pipeline.RULES),
+        Group("funnelwatch-pipeline", recordings.PIPELINE, (*pipeline.RULES, *sources.RULES)),
     )
 
 

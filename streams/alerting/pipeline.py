@@ -14,7 +14,7 @@ _PIPELINE: Final = Dashboard("funnelwatch-pipeline")
 _LOG: Final = "Read the log of the process: it says in sentences what is missing and what to do."
 
 
-def _alert(  # noqa: PLR0917  (the columns of a table; every row has them all)
+def pipeline_alert(  # noqa: PLR0917  (the columns of a table; every row has them all)
     name: str,
     expr: str,
     severity: str,
@@ -26,6 +26,7 @@ def _alert(  # noqa: PLR0917  (the columns of a table; every row has them all)
     labels: tuple[str, ...] = (),
     blinds: bool = False,
 ) -> AlertRule:
+    """An alert for operators. ``seconds``: how long it has to be so."""
     return AlertRule(
         name=f"Funnelwatch{name}",
         expr=expr,
@@ -42,7 +43,7 @@ def _alert(  # noqa: PLR0917  (the columns of a table; every row has them all)
 
 
 BLINDING: Final = (
-    _alert(
+    pipeline_alert(
         "BoardBlind",
         f'(max(up{{job="{BOARD_JOB}"}}) == 0) or absent(up{{job="{BOARD_JOB}"}})',
         "critical",
@@ -64,7 +65,7 @@ BLINDING: Final = (
         ),
         blinds=True,
     ),
-    _alert(
+    pipeline_alert(
         "KpisStale",
         f"{AGE} > 30",
         "critical",
@@ -86,7 +87,7 @@ BLINDING: Final = (
         labels=("topic",),
         blinds=True,
     ),
-    _alert(
+    pipeline_alert(
         "NoWorker",
         f'(max(up{{job="{WORKER_JOB}"}}) == 0) or absent(up{{job="{WORKER_JOB}"}})',
         "critical",
@@ -103,7 +104,7 @@ BLINDING: Final = (
         ),
         blinds=True,
     ),
-    _alert(
+    pipeline_alert(
         "LagHigh",
         f"{LAG} > 60",
         "critical",
@@ -126,7 +127,7 @@ BLINDING: Final = (
         labels=("topic",),
         blinds=True,
     ),
-    _alert(
+    pipeline_alert(
         "CommitStuck",
         f"{COMMIT_AGE} > 60",
         "critical",
@@ -148,7 +149,7 @@ BLINDING: Final = (
         labels=("topic", "partition"),
         blinds=True,
     ),
-    _alert(
+    pipeline_alert(
         "RedisAway",
         "min by (instance) (funnelwatch_redis_up) == 0",
         "critical",
@@ -166,7 +167,7 @@ BLINDING: Final = (
 )
 
 EVENTS: Final = (
-    _alert(
+    pipeline_alert(
         "RefusedShare",
         f"{REFUSED} > 0.01",
         "warning",
@@ -187,7 +188,7 @@ EVENTS: Final = (
         ),
         labels=("topic",),
     ),
-    _alert(
+    pipeline_alert(
         "LateShare",
         f"{LATE} > 0.2",
         "warning",
@@ -205,7 +206,7 @@ EVENTS: Final = (
         ),
         labels=("topic",),
     ),
-    _alert(
+    pipeline_alert(
         "EventsForwarded",
         "sum by (topic) (rate(funnelwatch_forwarded_total[10m])) > 0.1",
         "warning",
@@ -222,7 +223,7 @@ EVENTS: Final = (
 )
 
 MACHINERY: Final = (
-    _alert(
+    pipeline_alert(
         "WorkerDown",
         f'up{{job="{WORKER_JOB}"}} == 0',
         "warning",
@@ -237,7 +238,7 @@ MACHINERY: Final = (
         ),
         labels=("instance",),
     ),
-    _alert(
+    pipeline_alert(
         "RebalanceStorm",
         "sum by (instance) (increase(funnelwatch_rebalances_total[15m])) > 6",
         "warning",
@@ -258,7 +259,7 @@ MACHINERY: Final = (
         ),
         labels=("instance",),
     ),
-    _alert(
+    pipeline_alert(
         "Fencing",
         "sum by (instance) (increase(funnelwatch_fenced_total[15m])) > 20",
         "warning",
@@ -273,7 +274,7 @@ MACHINERY: Final = (
         ),
         labels=("instance",),
     ),
-    _alert(
+    pipeline_alert(
         "RepCapNear",
         f"{LISTED} > 0.9",
         "warning",
@@ -286,7 +287,7 @@ MACHINERY: Final = (
             ("Raise `board.reps_max`, or correct the publisher.",),
         ),
     ),
-    _alert(
+    pipeline_alert(
         "RepCapReached",
         "max(funnelwatch_reps_over_limit) > 0",
         "critical",
@@ -300,7 +301,7 @@ MACHINERY: Final = (
             ("Correct the publisher that invents ids, or raise `board.reps_max` and restart the board.",),
         ),
     ),
-    _alert(
+    pipeline_alert(
         "SeriesDropped",
         "max(funnelwatch_series_dropped) > 0",
         "warning",
@@ -313,7 +314,7 @@ MACHINERY: Final = (
             ("Correct the publisher; the entities it invented leave with their retention, or delete them.",),
         ),
     ),
-    _alert(
+    pipeline_alert(
         "ClockSkew",
         f"abs({SKEW}) > 2",
         "warning",
@@ -328,7 +329,7 @@ MACHINERY: Final = (
         ),
         labels=("instance",),
     ),
-    _alert(
+    pipeline_alert(
         "BoardSlow",
         "max(funnelwatch_board_refresh_seconds) > 2",
         "warning",
@@ -342,7 +343,7 @@ MACHINERY: Final = (
             ("Give it a core of its own; fewer `board.metric_windows` cost less.",),
         ),
     ),
-    _alert(
+    pipeline_alert(
         "PublishFailing",
         "sum(increase(funnelwatch_board_publish_failures_total[10m])) > 3",
         "warning",
@@ -359,7 +360,7 @@ MACHINERY: Final = (
 )
 
 ALERTING: Final = (
-    _alert(
+    pipeline_alert(
         "NotificationsFailing",
         "sum by (integration) (increase(alertmanager_notifications_failed_total[5m])) > 0",
         "critical",
@@ -374,7 +375,7 @@ ALERTING: Final = (
         ),
         labels=("integration",),
     ),
-    _alert(
+    pipeline_alert(
         "AlertsDropped",
         "sum(increase(prometheus_notifications_dropped_total[5m])) > 0",
         "critical",
@@ -387,7 +388,7 @@ ALERTING: Final = (
             ("Start it. Prometheus repeats what fires every minute.",),
         ),
     ),
-    _alert(
+    pipeline_alert(
         "RulesFailing",
         "sum by (rule_group) (increase(prometheus_rule_evaluation_failures_total[5m])) > 0",
         "critical",
@@ -401,7 +402,7 @@ ALERTING: Final = (
         ),
         labels=("rule_group",),
     ),
-    _alert(
+    pipeline_alert(
         "Watchdog",
         "vector(1)",
         "none",

@@ -11,6 +11,7 @@ OPERATOR: Final = "operator"
 
 BOARD_JOB: Final = "funnelwatch-board"
 WORKER_JOB: Final = "funnelwatch-worker"
+GATEWAY_JOB: Final = "funnelwatch-gateway"
 """The jobs under which Prometheus scrapes us; rules look at ``up`` of them."""
 
 
