@@ -16,6 +16,7 @@ from funnelwatch.agents.calibrate.command import calibrate
 from funnelwatch.agents.command_line import FAILURE, INTERRUPTED, OK, USAGE, configured
 from funnelwatch.agents.demo.command import demo
 from funnelwatch.agents.deploy.commands import alertmanager, rules
+from funnelwatch.agents.digest.commands import digest
 from funnelwatch.agents.dlq.commands import dlq
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.gateway.commands import gateway, sources
@@ -53,6 +54,7 @@ def funnelwatch() -> None:
       funnelwatch gateway              receive webhooks of CRMs and telephone systems
       funnelwatch rules                write alert rules and runbooks for Prometheus
       funnelwatch alertmanager         write who is told what for Alertmanager
+      funnelwatch digest               mail each manager in the morning who needs help
     """
 
 
@@ -347,6 +349,7 @@ funnelwatch.add_command(gateway)
 funnelwatch.add_command(sources)
 funnelwatch.add_command(rules)
 funnelwatch.add_command(alertmanager)
+funnelwatch.add_command(digest)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -18,11 +18,14 @@ from funnelwatch.agents.board.reader import Reader
 from funnelwatch.agents.board.shards import MICROSECONDS, topic_of
 from funnelwatch.agents.board.told import Announcements
 from funnelwatch.schemas.board import Alerts, PartitionAge, Rows, Status
+from funnelwatch.schemas.digest import Digests
 from funnelwatch.schemas.settings import Secrets, Settings
 from funnelwatch.streams.calendar import Calendar
 from funnelwatch.streams.catalogue import of_process
+from funnelwatch.streams.digest import digests
 from funnelwatch.streams.documents import Documents
 from funnelwatch.streams.exposition import Exposition, Sample
+from funnelwatch.streams.rates import Exchange
 from funnelwatch.streams.samples import KpiSeries
 from funnelwatch.streams.table import Table
 
@@ -53,6 +56,7 @@ class Board:
         documents = Documents(settings, table)
         self.settings = settings
         self._calendar = calendar
+        self._table = table
         self.page = Exposition(of_process("board"))
         self.series = KpiSeries(self.page, settings.board.metric_windows, settings.board.reps_max)
         self.figures = Figures(table, documents, self.series, settings.currency)
@@ -178,6 +182,19 @@ class Board:
     def alerts(self) -> Alerts:
         """What fires now."""
         return Alerts(self._as_of(), self.judgement.active, self.announcements.of(self.judgement.active))
+
+    def digests(self) -> Digests:
+        """The mornings of all managers."""
+        return digests(
+            self.figures.reps(),
+            {rep: self._table.days("rep", rep) for rep in self._table.reps()},
+            self.judgement.active,
+            calendar=self._calendar,
+            exchange=Exchange.of(self.settings),
+            organisation=self.settings.name,
+            now=self.now(),
+            recordings_max=self.settings.digest.recordings_max,
+        )
 
     def take_announcement(self, body: bytes) -> None:
         """What Alertmanager says it told people.

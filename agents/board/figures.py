@@ -112,6 +112,10 @@ class Figures:
         self._take()
         return self._current(key, now) if key in self._listed(now) else None
 
+    def reps(self) -> list[tuple[Row, Document]]:
+        """Row and document of every rep as of the last refresh."""
+        return [(entry.row, entry.document) for (level, _), entry in self._entries.items() if level == "rep"]
+
     def rows(self, level: str) -> list[Row]:
         """All rows of a level as of the last refresh, worst first."""
         return worst_first(entry.row for (own, _), entry in self._entries.items() if own == level)

@@ -8,13 +8,14 @@ import msgspec
 
 from funnelwatch import __version__
 from funnelwatch.schemas.board import Alerts, Problem, Rows, Status
+from funnelwatch.schemas.digest import Digests
 from funnelwatch.schemas.document import Document
 
 API: Final = "/api/v1"
 JSON: Final = "application/json"
 PROBLEM: Final = "application/problem+json"
 
-_TYPES: Final = (Document, Rows, Alerts, Status, Problem)
+_TYPES: Final = (Document, Rows, Alerts, Digests, Status, Problem)
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -35,6 +36,7 @@ ROUTES: Final = (
     Route(f"{API}/teams/{{id}}", "getTeam", "All KPIs of one team.", Document, parameter="id"),
     Route(f"{API}/organisation", "getOrganisation", "All KPIs of the organisation.", Document),
     Route(f"{API}/alerts", "listAlerts", "The alerts that are firing, critical ones first.", Alerts),
+    Route(f"{API}/digests", "listDigests", "What each manager's daily digest is made of.", Digests),
     Route(
         f"{API}/stream",
         "stream",

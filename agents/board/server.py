@@ -125,6 +125,11 @@ async def alerts(request: web.Request) -> web.Response:
     return _json(request.app[BOARD].alerts())
 
 
+async def digests(request: web.Request) -> web.Response:
+    """What each manager's daily digest is made of."""
+    return _json(request.app[BOARD].digests())
+
+
 async def status(request: web.Request) -> web.Response:
     """How whole and how old the figures are; answered in any case."""
     return _json(request.app[BOARD].status())
@@ -239,6 +244,7 @@ def application(board: Board) -> web.Application:
             web.get(f"{API}/teams/{{id:.+}}", whole(team)),
             web.get(f"{API}/organisation", whole(organisation)),
             web.get(f"{API}/alerts", whole(alerts)),
+            web.get(f"{API}/digests", whole(digests)),
             web.get(f"{API}/status", status),
             web.post(f"{API}/told", told),
             web.get(f"{API}/stream", stream),

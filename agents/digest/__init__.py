@@ -1,0 +1,1 @@
+"""The daily mail to each manager: rendered, sent once, on working days."""
