@@ -15,6 +15,7 @@ from pathlib import Path
 import compaction
 from arena import Arena, Broken
 from chaos_worker import Changes, ChaosWorker
+from epochs import Epochs
 from prometheus_client.parser import text_string_to_metric_families
 from row import Bench, Row
 
@@ -71,7 +72,7 @@ def paused(bench: Bench, pauses: int, size: tuple[int, int]) -> str:
             hold_repairs=str(flag),
         ),
     )
-    with arena:
+    with arena, Epochs(arena) as epochs:
         arena.ask_oracle()
         arena.start()
         portion = -(-len(arena.events) // pauses)
@@ -95,6 +96,8 @@ def paused(bench: Bench, pauses: int, size: tuple[int, int]) -> str:
             fenced, repaired = (
                 max(one, total(arena.workers, name)) for one, name in ((fenced, FENCED), (repaired, REPAIRED))
             )
+        if epochs.fallen:
+            raise Broken(f"Redis took {len(epochs.fallen)} writes of an older owner: {epochs.fallen[:3]}")
         equal = arena.verify()
         arena.verify_changelog_alone()
         if not fenced:
@@ -102,7 +105,8 @@ def paused(bench: Bench, pauses: int, size: tuple[int, int]) -> str:
         if not compacted:
             raise Broken("no pause left a stranger's records that were compacted before they were repaired")
         return (
-            f"{pauses} pauses, {fenced:.0f} claims and writes fenced, {repaired:.0f} changelog records of a stranger "
+            f"{pauses} pauses, {fenced:.0f} claims and writes fenced and none taken of an older owner in "
+            f"{epochs.looks:,} looks, {repaired:.0f} changelog records of a stranger "
             f"merged and written again, {arena.logged('are outdated in the changelog')} times rows found outdated at "
             f"recovery; {compacted:,} records compacted away between a pause and the repair of {after_compaction:.0f}; "
             f"nothing stood twice in {looks} looks at Redis and /metrics; own exits {len(arena.own_exits)}; {equal}, "
