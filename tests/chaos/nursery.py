@@ -79,7 +79,8 @@ class Nursery:
             self._process = subprocess.Popen(
                 [sys.executable, __file__, str(theirs.fileno())], pass_fds=[theirs.fileno()]
             )
-        self._stream = ours.makefile("rwb")
+        with ours:
+            self._stream = ours.makefile("rwb")
 
     def start(self, module: str, arguments: Sequence[str], log: Path) -> Child:
         """Fork, and call ``main(*arguments)`` of the module; what it gives is the exit code."""
@@ -89,6 +90,11 @@ class Nursery:
         """The exit code (negative: the signal), None while it runs."""
         found: int | None = self._ask({"status": pid})
         return found
+
+    def close(self) -> None:
+        """End it, and whatever still runs of it."""
+        self._stream.close()
+        self._process.wait()
 
     def _ask(self, question: dict) -> int | None:
         with self._lock:
@@ -128,8 +134,9 @@ def serve(descriptor: int) -> None:
             stream.write(json.dumps(answer).encode() + b"\n")
             stream.flush()
     for pid in running:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
             os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 def _status(pid: int, running: set[int], ended: dict[int, int]) -> int | None:
