@@ -138,6 +138,39 @@ def unknown(config: Path | None) -> int:
     return OK
 
 
+@sources.command("refused")
+@click.option("--show", type=int, metavar="NUMBER", help="Write the body of one to standard output, as it was sent.")
+@configured
+def refused(config: Path | None, show: int | None) -> int:
+    """List the deliveries that were believed and could not be read, and why.
+
+    They are kept with their bytes. A gateway tries them again when it starts: after a correction of the source's
+    options or mapping, or with a new version.
+
+    \b
+    Examples:
+      funnelwatch sources refused
+      funnelwatch sources refused --show 17 | funnelwatch sources test crm
+    """
+    from funnelwatch.agents.configured import load  # noqa: PLC0415  (only commands need it)
+    from funnelwatch.agents.gateway.refusals import kept  # noqa: PLC0415  (only this command needs it)
+    from funnelwatch.schemas.encode import time_text  # noqa: PLC0415  (only this command needs it)
+
+    settings, _ = load(config)
+    folder = Path(settings.gateway.data_dir)
+    if show is not None:
+        for one in kept(folder, show - 1, 1):
+            if one.number == show:
+                sys.stdout.buffer.write(one.delivery.body)
+                return OK
+        raise OperationError(f"No refused delivery has the number {show}.")
+    found = kept(folder)
+    for one in found:
+        click.echo(f"{one.number:>6}  {time_text(one.at)}  {one.name:<16} {one.reason}: {one.detail}")
+    click.echo(f"{len(found)} deliveries are kept.", err=True)
+    return OK
+
+
 @sources.command("calls")
 @click.option("--last", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many.")
 @configured

@@ -19,7 +19,7 @@ from funnelwatch.agents.gateway.outlet import Outlet
 from funnelwatch.agents.gateway.sources import Source
 from funnelwatch.agents.gateway.spool import Kept, Message, Spool
 from funnelwatch.schemas import fields
-from funnelwatch.schemas.encode import encode_event
+from funnelwatch.schemas.encode import encode_event, members
 from funnelwatch.schemas.events import TOPICS, Kind
 from funnelwatch.schemas.reasons import Reason, RefusedError
 from funnelwatch.schemas.settings import Settings
@@ -90,8 +90,9 @@ class Intake:
         references = _readable(outgoing.references)
         rep = self._directory.rep_of(references) if references else None
         if references and rep is None:
-            outgoing.event()  # what could not be published later is refused now
-            kept.append(Kept(outgoing.source, outgoing.id, references, _encode(outgoing)))
+            data = members(outgoing.event().data)  # what could not be published later is refused now
+            plain = _encode(msgspec.structs.replace(outgoing, data=data))
+            kept.append(Kept(outgoing.source, outgoing.id, references, plain))
         else:
             ready.append((outgoing.event(rep), outgoing.number))
 

@@ -17,6 +17,7 @@ from funnelwatch.agents.gateway.bodies import BodyError, Receive
 from funnelwatch.agents.gateway.intake import Intake
 from funnelwatch.agents.gateway.limits import Room
 from funnelwatch.agents.gateway.metrics import Metrics
+from funnelwatch.agents.gateway.refusals import Refusals
 from funnelwatch.agents.gateway.replays import Replays, key_of
 from funnelwatch.agents.gateway.silence import Silence
 from funnelwatch.agents.gateway.sources import Source
@@ -31,7 +32,6 @@ from funnelwatch.schemas.sources.contract import (
     ForgedError,
     Forgery,
     Reply,
-    Result,
 )
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ class Receiver:
         intake: Where results go.
         metrics: What is counted.
         silence: Who is told which sources were heard.
+        refusals: Where deliveries are kept that are believed and cannot be read.
         now_us: The clock.
     """
 
@@ -74,6 +75,7 @@ class Receiver:
         intake: Intake,
         metrics: Metrics,
         silence: Silence,
+        refusals: Refusals,
         now_us: Callable[[], int],
     ) -> None:
         self._settings = settings
@@ -81,6 +83,7 @@ class Receiver:
         self._intake = intake
         self._metrics = metrics
         self._silence = silence
+        self._refusals = refusals
         self._now_us = now_us
         self._room = Room()
         self._replays = Replays()
@@ -145,11 +148,12 @@ class Receiver:
         except ForgedError as error:
             return self._refused(source.name, "forged", error.reason.value, answers.forged)
         try:
-            results = self._translated(source, delivery)
-            del delivery  # it may be large, and Kafka may take its time
-            await self._intake.take(source, results)
-        except RefusedError as error:
-            return self._refused(source.name, "refused", error.reason.value, answers.unreadable, error.detail)
+            try:
+                await self._intake.take(source, source.system.translate(delivery, source.options))
+            except RefusedError as error:
+                detail = error.refusal().detail
+                await self._refusals.add(source.name, delivery, error.reason.value, detail)
+                return self._refused(source.name, "refused", error.reason.value, answers.unreadable, detail)
         except FullError:
             return self._refused(source.name, "busy", "no_room", answers.busy)
         if replay_key is not None:
@@ -187,9 +191,26 @@ class Receiver:
             raise ForgedError(Forgery.REPLAYED)
         return key
 
-    @staticmethod
-    def _translated(source: Source, delivery: Delivery) -> list[Result]:
-        return source.system.translate(delivery, source.options)
+    async def again(self) -> int:
+        """Try what was refused before. How many deliveries are taken now.
+
+        Raises:
+            FullError: There is no room for their events.
+        """
+        taken = number = 0
+        while found := await self._refusals.after(number):
+            for refused in found:
+                number = refused.number
+                source = self._sources.get(refused.name)
+                if source is None:
+                    continue
+                try:
+                    await self._intake.take(source, source.system.translate(refused.delivery, source.options))
+                except RefusedError:
+                    continue
+                await self._refusals.remove(refused)
+                taken += 1
+        return taken
 
     async def _turned_away(self, receive: Receive, source: str, result: str, reason: str, reply: Reply) -> Reply:
         """Refuse a request whose body was not read to its end."""

@@ -26,6 +26,7 @@ from funnelwatch.agents.gateway.metrics import Metrics
 from funnelwatch.agents.gateway.outlet import Outlet
 from funnelwatch.agents.gateway.protocol import Connections
 from funnelwatch.agents.gateway.receiving import Receiver
+from funnelwatch.agents.gateway.refusals import Refusals
 from funnelwatch.agents.gateway.silence import Silence
 from funnelwatch.agents.gateway.spool import FullError, Spool
 from funnelwatch.agents.sources.pollers import POLLERS
@@ -109,8 +110,11 @@ class _Gateway:
         self._pollers = polling.chosen(found, POLLERS)
         self._intake.fetching = {name for name, poller in self._pollers.items() if poller.fetches}
         self._connections = Connections(settings.gateway)
-        receiver = Receiver(settings.gateway, found, self._intake, self._metrics, self._silence, now_us)
-        self._app = application(receiver, self._metrics, self._trouble)
+        self._refusals = Refusals(spool)
+        self._receiver = Receiver(
+            settings.gateway, found, self._intake, self._metrics, self._silence, self._refusals, now_us
+        )
+        self._app = application(self._receiver, self._metrics, self._trouble)
         self._watch()
 
     async def serve(self, listening: socket.socket, stop: asyncio.Event) -> None:
@@ -163,6 +167,7 @@ class _Gateway:
     async def _look(self) -> None:
         """Notice changed files and silent sources."""
         await self._released()  # the table may have changed while no gateway ran
+        await self._try_again()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             for source in self._sources.values():
@@ -181,6 +186,13 @@ class _Gateway:
             await self._intake.release()
         except FullError as error:
             log.warning("kept events cannot be published now (%s)", error)
+
+    async def _try_again(self) -> None:
+        try:
+            if taken := await self._receiver.again():
+                log.info("%d deliveries that were refused before are taken now", taken)
+        except FullError as error:
+            log.warning("deliveries that were refused before cannot be taken now (%s)", error)
 
     async def _remember(self) -> None:
         while True:
@@ -214,6 +226,8 @@ class _Gateway:
             "funnelwatch_spool_events": lambda: self._spool.events,
             "funnelwatch_spool_bytes": lambda: self._spool.bytes,
             "funnelwatch_unknown_events": lambda: self._spool.unknown,
+            "funnelwatch_refused_deliveries": lambda: self._refusals.count,
+            "funnelwatch_refused_deliveries_forgotten": lambda: self._refusals.forgotten,
             "funnelwatch_gateway_connections": lambda: len(self._connections),
         }
 

@@ -42,6 +42,10 @@ CREATE INDEX IF NOT EXISTS unknown_person ON unknown (person);
 CREATE TABLE IF NOT EXISTS wanted (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, what BLOB NOT NULL, UNIQUE (name, what)
 );
+CREATE TABLE IF NOT EXISTS refused (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL,
+    detail TEXT NOT NULL, method TEXT NOT NULL, url TEXT NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL
+);
 CREATE TABLE IF NOT EXISTS seen (name TEXT PRIMARY KEY, at INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS note (name TEXT NOT NULL, key TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (name, key));
 """
@@ -82,7 +86,7 @@ class Spool:
         self._unknown_max = unknown_max
         self._path = folder / NAME
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds what vendors say of people
             self._lock = (folder / "gateway.lock").open("w", encoding="utf-8")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._db = sqlite3.connect(self._path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False)
@@ -132,6 +136,23 @@ class Spool:
                 self._db.execute("ROLLBACK")
             raise FullError(str(error)) from error
         return result
+
+    async def commit(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Do some work in one transaction, on disk when it returns.
+
+        Raises:
+            FullError: The disk is full, or cannot be written.
+        """
+        return await self._do(lambda: self._commit(lambda: work(self._db)))
+
+    async def read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Read something."""
+        return await self._do(lambda: work(self._db))
+
+    def kept_refused(self) -> tuple[int, int]:
+        """How many refused deliveries are kept, and the bytes of their bodies; to be called before anything else."""
+        count, size = self._one("SELECT count(*), coalesce(sum(length(body)), 0) FROM refused")
+        return count, size
 
     # --- events for Kafka ---
 

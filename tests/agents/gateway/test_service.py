@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from support.gateway import SECRET, event, gateway_settings, running, signed, spooled
 
+from funnelwatch.agents.gateway.refusals import kept
 from funnelwatch.schemas.problems import ConfigurationError
 from funnelwatch.schemas.settings import SourceSettings
 
@@ -91,6 +92,31 @@ async def test_what_cannot_be_read_is_refused_with_the_reason(tmp_path):
             assert await gateway.metric("funnelwatch_deliveries_refused_total", reason=reason) == 1
 
     assert spooled(settings) == []
+
+
+async def test_what_was_refused_is_kept_with_its_bytes_and_taken_after_a_correction(tmp_path):
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text(MAPPING.replace('time = "at"', 'time = "when"'), encoding="utf-8")
+    shop = SourceSettings(name="shop", system="webhook", mapping_file=str(mapping))
+    settings = gateway_settings(tmp_path, shop)
+    body = json.dumps({"id": 1, "at": "2026-11-23T10:00:00Z"}).encode()
+    async with running(settings) as gateway:
+        assert (await gateway.post(body, name="shop"))[0] == 422
+        assert (await gateway.post(b"no"))[0] == 422
+    assert [(one.name, one.reason, one.delivery.body) for one in kept(tmp_path / "gateway")] == [
+        ("shop", "missing_attribute", body),
+        ("own", "unreadable_json", b"no"),
+    ]
+    mapping.write_text(MAPPING, encoding="utf-8")
+    async with running(settings) as gateway:
+
+        async def taken():
+            return await gateway.metric("funnelwatch_refused_deliveries") == 1
+
+        await gateway.until("one of the two is taken", taken)
+
+    assert [one["id"] for one in spooled(settings)] == ["1"]
+    assert SECRET.encode() not in (tmp_path / "gateway" / "gateway.sqlite").read_bytes()
 
 
 async def test_addresses_and_methods_that_are_none_are_refused(tmp_path):
