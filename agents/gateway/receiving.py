@@ -27,7 +27,6 @@ from funnelwatch.schemas.reasons import RefusedError
 from funnelwatch.schemas.settings import GatewaySettings
 from funnelwatch.schemas.sources.contract import (
     WINDOW_US,
-    Dated,
     Delivery,
     ForgedError,
     Forgery,
@@ -183,7 +182,7 @@ class Receiver:
                 break
         else:
             raise refused or ForgedError(Forgery.MISSING_PROOF)
-        moment = proof.moment(delivery, source.options) if isinstance(proof, Dated) else None
+        moment = source.dated.moment(delivery, source.options) if source.dated is not None else None
         if moment is None:
             return None
         key = key_of(source.name, moment, delivery.body)

@@ -13,7 +13,7 @@ from funnelwatch.agents.exports import load_mapping
 from funnelwatch.agents.gateway.limits import Rate
 from funnelwatch.schemas.problems import ConfigurationError, Problems
 from funnelwatch.schemas.settings import Settings, SourceSettings
-from funnelwatch.schemas.sources.contract import SourceOptions, System
+from funnelwatch.schemas.sources.contract import Dated, SourceOptions, System
 from funnelwatch.schemas.sources.options import options_of
 from funnelwatch.schemas.sources.registry import SYSTEMS
 
@@ -95,6 +95,7 @@ class Source:
         self.system = system
         self.options = options
         self.secrets = secrets
+        self.dated = system.proof if isinstance(system.proof, Dated) else None
         self.rate = Rate(settings.requests_per_second_max)
         self.at_once = 0
 
