@@ -66,13 +66,17 @@ def redis_client(settings: Settings, secrets: Secrets) -> dict[str, Any]:
     }
 
 
-def kafka_trouble(settings: Settings, error: BaseException) -> OperationError:
+class KafkaAwayError(OperationError):
+    """Kafka cannot be reached, or does not know us; it may be another time."""
+
+
+def kafka_trouble(settings: Settings, error: BaseException) -> KafkaAwayError:
     """An error of Kafka's client, with what usually causes it: a wrong password looks like a broker that is away."""
     where = ", ".join(settings.kafka.bootstrap)
     hint = "check kafka.bootstrap and that the broker runs"
     if settings.kafka.security != "plaintext":
         hint += "; a wrong kafka.username, FUNNELWATCH_KAFKA_PASSWORD or kafka.ca_file looks the same from here"
-    return OperationError(f"Kafka at {where} ({settings.kafka.security}) does not answer ({error}): {hint}.")
+    return KafkaAwayError(f"Kafka at {where} ({settings.kafka.security}) does not answer ({error}): {hint}.")
 
 
 def redis_trouble(settings: Settings, error: BaseException) -> OperationError:

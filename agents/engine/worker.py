@@ -20,7 +20,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from funnelwatch.agents import topics
-from funnelwatch.agents.connections import kafka_trouble, redis_client
+from funnelwatch.agents.clock import monotonic
+from funnelwatch.agents.connections import KafkaAwayError, kafka_trouble, redis_client
 from funnelwatch.agents.engine import application, chunk_transport, entity_table, recovery
 from funnelwatch.agents.engine.application import Worker
 from funnelwatch.agents.engine.forgetting import Forgetting
@@ -33,6 +34,9 @@ from funnelwatch.agents.stops import Stops
 from funnelwatch.schemas.settings import FOLD_VERSION, Secrets, Settings
 
 ONCE: Final = Retry(NoBackoff(), 0)
+KAFKA_SECONDS_MAX: Final = 300.0
+"""How long a starting worker waits for Kafka."""
+KAFKA_RETRY_SECONDS: Final = 2.0
 STOP_SECONDS_MAX: Final = 20.0
 CANCEL_SECONDS: Final = 0.5
 SWITCH_SECONDS: Final = 0.0005
@@ -109,9 +113,6 @@ async def serve(settings: Settings, secrets: Secrets) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    created = await topics.ensure(settings, secrets)
-    if created:
-        log.info("Created topics: %s", ", ".join(created))
     worker = Worker(settings, secrets)
     client = redis.asyncio.Redis(**redis_client(settings, secrets), retry=ONCE)  # the publisher tries again itself
     store = ShardStore(client, settings.redis.prefix, uuid.uuid4().hex[:12], settings.fingerprint)
@@ -134,6 +135,8 @@ async def serve(settings: Settings, secrets: Secrets) -> int:
     )
     await server.start()
     try:
+        if not await _topics_are_there(settings, secrets, stop):
+            return 0
         await room.wait(stop)
         stops = Stops(client, settings.redis.prefix)
         await worker.storms.look(stops)
@@ -156,6 +159,32 @@ async def serve(settings: Settings, secrets: Secrets) -> int:
         await server.stop()
         await client.aclose()
     return EXIT_NO_ROOM if room.is_lacking else 0
+
+
+async def _topics_are_there(settings: Settings, secrets: Secrets, stop: asyncio.Event) -> bool:
+    """Create what topics are missing; False if the worker was told to stop before that.
+
+    Kafka may be away: whoever starts workers again must not do so all the time that it is.
+
+    Raises:
+        OperationError: A topic is unlike what it must be, or Kafka was away for `KAFKA_SECONDS_MAX`.
+    """
+    until = monotonic() + KAFKA_SECONDS_MAX
+    while not stop.is_set():
+        try:
+            created = await topics.ensure(settings, secrets)
+        except KafkaAwayError as away:
+            left = until - monotonic()
+            if left <= 0:
+                raise
+            log.warning("%s Trying for %.0f s more.", away, left)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), KAFKA_RETRY_SECONDS)
+        else:
+            if created:
+                log.info("Created topics: %s", ", ".join(created))
+            return True
+    return False
 
 
 async def _stop_when_full(room: Room, stop: asyncio.Event) -> None:
