@@ -401,12 +401,20 @@ class Arena:
 
         def is_equal() -> bool:
             found = self.served(truth)
-            why[0] = "the board does not answer" if found is None else difference(truth, found) or ""
+            now = (
+                f"the board answers {self.board.get('/api/v1/organisation')}"
+                if found is None
+                else difference(truth, found)
+            )
+            if now and now != why[0]:
+                self.say(now[:200])
+            why[0] = now or ""
             return not why[0]
 
         try:
             self.until(is_equal, self.patience, "documents equal the oracle's")
         except Broken as broken:
+            self.board.processes["board"].send_signal(signal.SIGUSR2)  # it writes into its log what it is doing
             raise Broken(f"{broken}: {why[0]}") from None
         self.say("documents equal")
         documents = 1 + len(truth["reps"]) + len(truth["teams"])
