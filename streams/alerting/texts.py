@@ -55,6 +55,6 @@ def dashboard(grafana_url: str, uid: str, variables: tuple[str, ...]) -> str:
     return f"{grafana_url}/d/{uid}" + (f"?{query}" if query else "")
 
 
-EVIDENCE: Final = "{{ if gt $value 1.0 }} Evidence {{ printf `%.1f` $value }} (above 3 warns, above 4 pages).{{ end }}"
-EVIDENCE_FA: Final = "{{ if gt $value 1.0 }} شواهد {{ printf `%.1f` $value }} (بالای ۳ اخطار، بالای ۴ بحرانی).{{ end }}"
+EVIDENCE: Final = "{{ if gt $value 1.0 }} Evidence {{ printf `%.1f` $value }}.{{ end }}"
+EVIDENCE_FA: Final = "{{ if gt $value 1.0 }} شواهد {{ printf `%.1f` $value }}.{{ end }}"
 """An alert that is held while the board cannot be read has the value 1: its evidence is not known now."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -154,6 +156,24 @@ def test_whoever_cannot_be_reached_is_named():
         "a b@x.y",
         "nobody",
     )
+
+
+def test_the_example_of_the_page_routes_as_it_says():
+    page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text("utf-8")
+    (example,) = re.findall("```toml\n(.*?)```", page, re.DOTALL)
+    settings, _ = load(example, {})
+    people = People(("lea@example.com", "m-17"), ("North",))
+    names = [one["name"] for one in config(people, settings)["receivers"]]
+
+    assert names == [
+        "everybody",
+        "operators",
+        "digest",
+        "watchdog",
+        "team North",
+        "manager lea@example.com",
+        "manager m-17",
+    ]
 
 
 def test_what_cannot_work_is_said_at_the_start():

@@ -165,7 +165,7 @@ def test_the_preview_is_a_page_of_what_the_board_has(redis_server, prefix, tmp_p
     writer.everything(floor(reps=4), at=clock.now_us())
     page = tmp_path / "digest.html"
     with BoardProcess(settings, tmp_path) as board:
-        for _ in range(100):
+        for _ in range(300):
             if board.status("/readyz") == 200:
                 break
             asyncio.run(asyncio.sleep(0.1))
