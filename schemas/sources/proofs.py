@@ -203,6 +203,7 @@ class AnyOf(_NoHandshake):
 
     def __init__(self, *proofs: Any) -> None:
         self._proofs = proofs
+        self._dated = [proof for proof in proofs if isinstance(proof, Dated)]
         windows = [proof.window_us for proof in proofs]
         self.window_us = None if None in windows else max(windows)
 
@@ -220,5 +221,5 @@ class AnyOf(_NoHandshake):
 
     def moment(self, delivery: Delivery, options: SourceOptions, /) -> str | None:
         """That of the first proof that has one."""
-        moments = (proof.moment(delivery, options) for proof in self._proofs if isinstance(proof, Dated))
+        moments = (proof.moment(delivery, options) for proof in self._dated)
         return next((moment for moment in moments if moment), None)
