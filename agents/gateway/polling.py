@@ -18,6 +18,9 @@ from funnelwatch.agents.gateway.intake import Intake
 from funnelwatch.agents.gateway.metrics import Metrics
 from funnelwatch.agents.gateway.sources import Source
 from funnelwatch.agents.gateway.spool import FullError, Spool
+from funnelwatch.schemas.reasons import RefusedError
+from funnelwatch.schemas.settings import Secrets, Settings
+from funnelwatch.schemas.sources.contract import Delivery
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +30,19 @@ FAILED: Final = "poll_failed"
 
 
 class Polled(msgspec.Struct, frozen=True):
-    """What a poller is given. ``heard`` is to be called after each successful look, also one that found nothing."""
+    """What a poller is given.
+
+    ``heard`` is to be called after each successful look, also one that found nothing. ``refuse`` keeps what was fetched
+    and cannot be read, with its bytes and why; the poller goes on behind it.
+    """
 
     source: Source
     intake: Intake
     spool: Spool
     heard: Callable[[], None]
+    refuse: Callable[[Delivery, RefusedError], Awaitable[None]] | None = None
+    settings: Settings = Settings()
+    secrets: Secrets = Secrets()
 
 
 Poll = Callable[[Polled], Awaitable[None]]

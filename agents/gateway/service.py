@@ -30,7 +30,9 @@ from funnelwatch.agents.gateway.refusals import Refusals
 from funnelwatch.agents.gateway.silence import Silence
 from funnelwatch.agents.gateway.spool import FullError, Spool
 from funnelwatch.agents.sources.pollers import POLLERS
+from funnelwatch.schemas.reasons import RefusedError
 from funnelwatch.schemas.settings import Secrets, Settings
+from funnelwatch.schemas.sources.contract import Delivery
 from funnelwatch.streams.calendar import Calendar
 
 log = logging.getLogger(__name__)
@@ -95,6 +97,7 @@ class _Gateway:
         spool: Spool,
     ) -> None:
         self._settings = settings
+        self._secrets = secrets
         self._sources = found
         self._directory = directory
         self._spool = spool
@@ -160,9 +163,19 @@ class _Gateway:
 
     async def _poll(self, name: str) -> None:
         polled = polling.Polled(
-            self._sources[name], self._intake, self._spool, heard=lambda: self._silence.saw(name, now_us())
+            self._sources[name],
+            self._intake,
+            self._spool,
+            heard=lambda: self._silence.saw(name, now_us()),
+            refuse=lambda delivery, error: self._refuse(name, delivery, error),
+            settings=self._settings,
+            secrets=self._secrets,
         )
         await polling.run(self._pollers[name], polled, self._metrics)
+
+    async def _refuse(self, name: str, delivery: Delivery, error: RefusedError) -> None:
+        self._metrics.delivered(name, "refused", error.reason.value)
+        await self._refusals.add(name, delivery, error.reason.value, error.refusal().detail)
 
     async def _look(self) -> None:
         """Notice changed files and silent sources."""

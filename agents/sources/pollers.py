@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from funnelwatch.agents.gateway.polling import Poller
-from funnelwatch.agents.sources import asterisk, hubspot, quickbooks, suitecrm, vtiger
+from funnelwatch.agents.sources import asterisk, debezium, hubspot, quickbooks, suitecrm, vtiger
 
 POLLERS: Final[dict[str, Poller]] = {
     "asterisk": asterisk.POLLER,
+    "debezium": debezium.POLLER,
     "hubspot": hubspot.POLLER,
     "quickbooks": quickbooks.POLLER,
     "suitecrm": suitecrm.POLLER,

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
+import textwrap
 import time
 import urllib.request
 from collections import defaultdict
+from pathlib import Path
 
 import msgspec
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import NewTopic
 from support.deployment import Deployment
 from support.gateway import SECRET, event, gateway_settings, running, signed, spooled
 
 from funnelwatch.agents import topics
+from funnelwatch.agents.connections import kafka_admin
 from funnelwatch.agents.embedded import EmbeddedKafka, free_ports
 from funnelwatch.agents.partitioning import partition_of
 from funnelwatch.schemas.settings import GatewaySettings, KafkaSettings, Secrets, SourceSettings
@@ -141,3 +146,41 @@ def _visible(deployment, port, number):
             return time.monotonic() - began
         time.sleep(0.01)
     raise AssertionError(f"not visible: {os.linesep.join(map(deployment.log, deployment.processes))}")
+
+
+async def test_changes_of_a_database_are_read_from_where_they_were_left(settings, tmp_path):
+    topic = f"{settings.kafka.prefix}erp.public.deals"
+    page = (Path(__file__).parents[2] / "docs" / "sources" / "debezium.md").read_text("utf-8")
+    mapping = tmp_path / "erp.toml"
+    mapping.write_text(textwrap.dedent(re.findall(r"```toml\n(.*?)```", page, re.DOTALL)[1]), encoding="utf-8")
+    change = json.loads(re.search(r"```json\n(.*?)\n```", page, re.DOTALL)[1])
+    erp = SourceSettings(name="erp", system="debezium", mapping_file=str(mapping), options={"topics": topic})
+    settings = gateway_settings(tmp_path, erp, kafka=settings.kafka)
+    await topics.ensure(settings, Secrets())
+    async with kafka_admin(settings, Secrets()) as admin:
+        await admin.create_topics([NewTopic(topic, 1, 1)])
+
+    async def changed(numbers):
+        async with AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap[0]) as producer:
+            for number in numbers:
+                found = change | {"source": change["source"] | {"lsn": number}}
+                await producer.send_and_wait(topic, json.dumps(found).encode())
+            await producer.send_and_wait(topic, b"no change")
+            await producer.send_and_wait(topic, None, key=b"7")
+
+    async def published(gateway, count):
+        async def is_so():
+            return await gateway.metric("funnelwatch_source_events_total", source="erp", result="published") == count
+
+        await gateway.until(f"{count} changes are published", is_so, 60)
+
+    await changed(range(5))
+    async with running(settings) as gateway:
+        await published(gateway, 5)
+        await asyncio.sleep(1.0)
+    await changed(range(5, 8))
+    async with running(settings) as gateway:
+        await published(gateway, 3)
+        assert await gateway.metric("funnelwatch_refused_deliveries") == 2
+
+    assert [json.loads(record.value)["id"] for record in await read(settings, 8)] == [f"{n}/won" for n in range(8)]

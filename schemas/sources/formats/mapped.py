@@ -35,10 +35,18 @@ def translate(delivery: Delivery, options: SourceOptions, /) -> list[Result]:
     Raises:
         RefusedError: It is neither JSON nor a form, or a value cannot be read.
     """
+    return events_of(_document(delivery), options)
+
+
+def events_of(document: Any, options: SourceOptions) -> list[Result]:
+    """The events that the rules of the source's mapping make of a document.
+
+    Raises:
+        RefusedError: A value cannot be read.
+    """
     if options.mapping is None:
         raise RefusedError(Reason.UNKNOWN_VALUE, f"the source {options.name} has no mapping")
     found: list[Result] = []
-    document = _document(delivery)
     for rule in options.mapping.files:
         reader = RowReader(_prefixed(options), rule, options.zone, {})
         for record in _records(document, rule):

@@ -41,12 +41,13 @@ def test_configurations_load_and_tables_of_people_too(page):
             assert configuration.load(block, {})[0].sources
 
 
-def test_the_webhooks_example_becomes_what_is_written(tmp_path, monkeypatch):
-    source, mapping = blocks("webhook.md", "toml")
-    (payload,) = blocks("webhook.md", "json")
-    (becomes,) = blocks("webhook.md", "text")
+@pytest.mark.parametrize(("page", "file"), [("webhook.md", "shop.toml"), ("debezium.md", "erp.toml")])
+def test_the_example_of_a_mapping_becomes_what_is_written(page, file, tmp_path, monkeypatch):
+    source, mapping = blocks(page, "toml")
+    (payload,) = blocks(page, "json")
+    (becomes,) = blocks(page, "text")
     monkeypatch.chdir(tmp_path)
-    Path("shop.toml").write_text(mapping, encoding="utf-8")
+    Path(file).write_text(mapping, encoding="utf-8")
     settings, _ = configuration.load(source, {})
 
     lines, taken = tried(settings, settings.sources[0], "POST", "", {}, payload.encode())
