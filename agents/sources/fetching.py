@@ -15,7 +15,8 @@ import msgspec
 from funnelwatch.agents.gateway.polling import Polled
 from funnelwatch.agents.sources.api import RejectedError
 from funnelwatch.schemas.reasons import RefusedError
-from funnelwatch.schemas.sources.contract import Delivery, Wanted
+from funnelwatch.schemas.sources.contract import Delivery, Passed, Wanted
+from funnelwatch.schemas.sources.crm.batches import UNREADABLE
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,10 @@ async def take(polled: Polled, delivery: Delivery, what: str) -> None:
     """
     source = polled.source
     try:
-        await polled.intake.take(source, source.system.translate(delivery, source.options))
+        results = source.system.translate(delivery, source.options)
+        for result in results:
+            if isinstance(result, Passed) and result.reason == UNREADABLE:
+                log.error("a record of %s of the source %s cannot be read: %s", what, source.name, result.detail)
+        await polled.intake.take(source, results)
     except RefusedError as error:
         log.error("%s of the source %s cannot be read (%s): %s", what, source.name, error.reason, error.detail)  # noqa: TRY400

@@ -26,6 +26,7 @@ from funnelwatch.schemas.sources.contract import (
     System,
 )
 from funnelwatch.schemas.sources.crm import records, values
+from funnelwatch.schemas.sources.crm.batches import each
 from funnelwatch.schemas.sources.crm.records import Deal, Entity, Lead, Outcome
 
 RECORDS_MAX: Final = 1_000
@@ -55,11 +56,12 @@ def translate(delivery: Delivery, options: SourceOptions, /) -> list[Result]:
     reader = _READERS.get(entity)
     if reader is None:
         return [Passed("not_counted", f"{entity} records carry no figure")]
-    told: list[Result] = []
-    for row in rows:
+
+    def read(row: Any) -> list[Result]:
         look = _Look(reading.mapping(row, "a record"), word, delivery.received_us, options)
-        told += _event(entity, word, look, options)
-    return told
+        return _event(entity, word, look, options)
+
+    return each(rows, read)
 
 
 class _Look:

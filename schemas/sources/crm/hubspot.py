@@ -15,6 +15,7 @@ from funnelwatch.schemas.sources import reading
 from funnelwatch.schemas.sources.contract import Delivery, Passed, Result, SourceOptions, System, Wanted
 from funnelwatch.schemas.sources.crm import hubspot_objects as objects
 from funnelwatch.schemas.sources.crm import records, values
+from funnelwatch.schemas.sources.crm.batches import each
 from funnelwatch.schemas.sources.crm.hubspot_proof import PROOF, SIGNATURES, SIGNATURES_HELP, check_signatures
 from funnelwatch.schemas.sources.crm.records import Entity
 
@@ -37,7 +38,7 @@ def translate(delivery: Delivery, options: SourceOptions, /) -> list[Result]:
     if isinstance(body, dict) and "properties" in body:
         return objects.fetched(body, options)
     changes = reading.sequence(body, "the batch", EVENTS_MAX) if isinstance(body, list) else [body]
-    return [result for change in changes for result in _change(reading.mapping(change, "an event"), options)]
+    return each(changes, lambda change: _change(reading.mapping(change, "an event"), options))
 
 
 def _change(change: dict[str, Any], options: SourceOptions) -> list[Result]:

@@ -16,6 +16,7 @@ from funnelwatch.schemas.sources import proofs, reading
 from funnelwatch.schemas.sources.contract import Delivery, Passed, Result, SourceOptions, System, Wanted
 from funnelwatch.schemas.sources.crm import quickbooks_money as money
 from funnelwatch.schemas.sources.crm import records, values
+from funnelwatch.schemas.sources.crm.batches import each
 from funnelwatch.schemas.sources.crm.records import Deal, Outcome
 
 EVENTS_MAX: Final = 10_000
@@ -44,10 +45,10 @@ def translate(delivery: Delivery, options: SourceOptions, /) -> list[Result]:
         body = body["eventNotifications"]
     if isinstance(body, dict):
         return _fetched(body, delivery.query.get("realm", ""), options)
-    told: list[Result] = []
-    for one in reading.sequence(body, "the body", EVENTS_MAX):
-        told += _notification(reading.mapping(one, "a notification"))
-    return told or [Passed("no_records", "an empty notification")]
+    notifications = reading.sequence(body, "the body", EVENTS_MAX)
+    return each(notifications, lambda one: _notification(reading.mapping(one, "a notification"))) or [
+        Passed("no_records", "an empty notification")
+    ]
 
 
 def _notification(one: dict[str, Any]) -> list[Result]:
@@ -56,7 +57,7 @@ def _notification(one: dict[str, Any]) -> list[Result]:
     change = reading.mapping(one.get("dataChangeEvent"), "dataChangeEvent")
     realm = values.identity(one.get("realmId"), "realmId")
     entities = reading.sequence(change.get("entities"), "entities", EVENTS_MAX)
-    return [_legacy(reading.mapping(entity, "an entity"), realm) for entity in entities]
+    return each(entities, lambda entity: [_legacy(reading.mapping(entity, "an entity"), realm)])
 
 
 def _legacy(entity: dict[str, Any], realm: str) -> Result:

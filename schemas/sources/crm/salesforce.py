@@ -18,6 +18,7 @@ from funnelwatch.schemas.reasons import Reason, RefusedError
 from funnelwatch.schemas.sources import proofs, reading
 from funnelwatch.schemas.sources.contract import Delivery, Passed, Result, SourceOptions, System, Wanted
 from funnelwatch.schemas.sources.crm import records, values
+from funnelwatch.schemas.sources.crm.batches import each
 from funnelwatch.schemas.sources.crm.records import Deal, Entity, Lead, Outcome
 
 EVENTS_MAX: Final = 1_000
@@ -42,7 +43,7 @@ def translate(delivery: Delivery, options: SourceOptions, /) -> list[Result]:
     """
     body = reading.json_body(delivery.body)
     events = reading.sequence(body, "the batch", EVENTS_MAX) if isinstance(body, list) else [body]
-    return [result for event in events for result in _event(_payload(event), options)]
+    return each(events, lambda event: _event(_payload(event), options))
 
 
 def _payload(event: object) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from funnelwatch.schemas.sources import proofs, reading
 from funnelwatch.schemas.sources.contract import Delivery, Passed, Result, SourceOptions, System
 from funnelwatch.schemas.sources.crm import records, values
+from funnelwatch.schemas.sources.crm.batches import each
 from funnelwatch.schemas.sources.crm.records import Deal, Entity, Lead
 from funnelwatch.schemas.sources.crm.vtiger_record import SEEN_SINCE
 
@@ -32,10 +33,9 @@ def translate(delivery: Delivery, options: SourceOptions, /) -> list[Result]:
     """
     data = reading.json_object(delivery.body).get("data")
     rows = reading.sequence(data, "data", RECORDS_MAX) if isinstance(data, list) else [data]
-    told: list[Result] = []
-    for row in rows:
-        told += _record(reading.mapping(row, "data"), options)
-    return told or [Passed("no_records", "an empty page")]
+    return each(rows, lambda row: _record(reading.mapping(row, "data"), options)) or [
+        Passed("no_records", "an empty page")
+    ]
 
 
 class _Look:

@@ -18,6 +18,7 @@ from funnelwatch.schemas.reasons import Reason, RefusedError
 from funnelwatch.schemas.sources import proofs, reading
 from funnelwatch.schemas.sources.contract import Delivery, Passed, Result, SourceOptions, System
 from funnelwatch.schemas.sources.crm import records, values, vtiger_activities
+from funnelwatch.schemas.sources.crm.batches import each
 from funnelwatch.schemas.sources.crm.records import Deal, Entity, Lead, Outcome
 from funnelwatch.schemas.sources.crm.vtiger_record import (
     DATABASE_ZONE,
@@ -59,8 +60,7 @@ def translate(delivery: Delivery, options: SourceOptions, /) -> list[Result]:
         told += _gone(body, module, options)
         body = body["updated"]
     rows = reading.sequence(body, "the records", RECORDS_MAX) if isinstance(body, list) else [body]
-    for row in rows:
-        told += _record(reading.mapping(row, "a record"), module, delivery, options)
+    told += each(rows, lambda row: _record(reading.mapping(row, "a record"), module, delivery, options))
     return told or [Passed("no_records", "an empty page")]
 
 

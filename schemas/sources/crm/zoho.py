@@ -24,6 +24,7 @@ from funnelwatch.schemas.sources.contract import (
     Wanted,
 )
 from funnelwatch.schemas.sources.crm import records, values
+from funnelwatch.schemas.sources.crm.batches import each
 from funnelwatch.schemas.sources.crm.records import Deal, Entity, Lead, Outcome
 
 RECORDS_MAX: Final = 1_000
@@ -69,15 +70,15 @@ def _callback(kind: str, module: str, body: dict[str, Any], options: SourceOptio
     for row in reading.sequence(body.get("affected_values") or [], "affected_values", RECORDS_MAX):
         one = reading.mapping(row, "affected_values")
         changed[values.identity(one.get("record_id"), "record_id")] = reading.mapping(one.get("values"), "values")
-    told: list[Result] = []
-    for id_ in ids:
-        created_at = at if operation == "insert" else None
-        look = _Look(id_, at, created_at, changed.get(id_, {}))
+
+    def read(id_: str) -> list[Result]:
+        look = _Look(id_, at, at if operation == "insert" else None, changed.get(id_, {}))
         found: list[Result] = list(_READERS[kind](look, options))
         if id_ not in changed or operation == "insert":
             found.append(Wanted(entity=module, id=id_, at=at, change=operation))
-        told += found or [Passed("no_change_for_us", "none of the fields that changed carries a figure")]
-    return told
+        return found or [Passed("no_change_for_us", "none of the fields that changed carries a figure")]
+
+    return each(ids, read)
 
 
 class _Look:

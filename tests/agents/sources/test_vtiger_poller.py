@@ -151,6 +151,7 @@ async def test_a_session_that_has_expired_is_renewed(tmp_path):
             vendor.sessions.clear()
             vendor.modules["Potentials"] = [deal(1, "2026-03-02 10:00:00")]
             await events(gateway, 2)
+            assert await gateway.metric("funnelwatch_deliveries_refused_total", reason="poll_failed") == 0
 
     assert vendor.logins == 2
 
@@ -165,6 +166,19 @@ async def test_a_busy_vtiger_is_asked_again_and_nonsense_is_no_end(tmp_path):
             await events(gateway, 2)
 
     assert len(spooled(settings)) == 2
+
+
+async def test_a_record_that_cannot_be_read_does_not_hold_up_its_page(tmp_path, caplog):
+    vendor = Vtiger()
+    vendor.modules["Potentials"] = [deal(1, "2026-03-02 10:00:00"), deal(2, "2026-03-02 10:00:00", amount="much")]
+    async with serving(vendor):
+        settings = settings_of(tmp_path, vendor)
+        async with running(settings) as gateway:
+            await events(gateway, 2)
+            assert await gateway.metric("funnelwatch_source_passed_total", reason="unreadable") == 1
+
+    assert {"vtiger:5x1"} == {one["subject"] for one in spooled(settings)}
+    assert "a record of a page of Potentials of the source crm cannot be read" in caplog.text
 
 
 async def test_deletions_are_told_by_sync(tmp_path):
