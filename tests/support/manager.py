@@ -36,9 +36,9 @@ class FakeManager:
         self._server.close()
         await self.drop()
 
-    async def ready(self) -> None:
+    async def ready(self, seconds: float = 20) -> None:
         """Until somebody has logged in and was told the channels."""
-        await asyncio.wait_for(self._logged_in.wait(), 5)
+        await asyncio.wait_for(self._logged_in.wait(), seconds)
 
     async def say(self, text: bytes) -> None:
         for writer in self._writers:
