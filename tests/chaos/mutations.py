@@ -18,7 +18,7 @@ from faust.transport.drivers import aiokafka as driver
 
 from funnelwatch.agents import topics
 from funnelwatch.agents.board import reader
-from funnelwatch.agents.engine import application, changelog, fold_agent, forgetting, judging, shard_store
+from funnelwatch.agents.engine import application, changelog, fold_agent, forgetting, judging, shard_store, worker
 from funnelwatch.agents.engine.barrier import SendBarrier
 from funnelwatch.agents.engine.chunk_transport import ChunkConsumer, DurableConsumer
 from funnelwatch.agents.engine.contiguity import Contiguity
@@ -277,7 +277,7 @@ EMPTY_SECONDS = 0.5
 
 
 def gives_up() -> None:
-    """A worker leaves as soon as a broker cannot be connected to."""
+    """A worker leaves as soon as a broker cannot be connected to, and waits for none when it starts."""
     connect = client.AIOKafkaClient._get_conn
 
     async def or_leave(self: client.AIOKafkaClient, *arguments: Any, **named: Any) -> Any:
@@ -287,6 +287,7 @@ def gives_up() -> None:
         return connection
 
     client.AIOKafkaClient._get_conn = or_leave
+    worker.KAFKA_SECONDS_MAX = 0.0
 
 
 GAVE_UP = 71
