@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
 import time
 import urllib.error
@@ -55,19 +56,19 @@ HOUR_US = 3_600_000_000
 
 
 class Restart(NamedTuple):
-    """Seconds from the process' start, megabytes, and what was said meanwhile."""
+    """Seconds from the process' start, its CPU until the event was seen, megabytes, and what was said meanwhile."""
 
     ready_seconds: float
     seen_seconds: float
+    cpu_seconds: float
     peak_mb: float
     shares: list[int]
     lines: int
 
     def __str__(self) -> str:
         said = f", /readyz told {len(set(self.shares))} shares, the log {self.lines} lines" if self.shares else ""
-        return (
-            f"ready {self.ready_seconds:.1f} s, new event seen {self.seen_seconds:.1f} s, {self.peak_mb:.0f} MB{said}"
-        )
+        cost = f"{self.cpu_seconds:.1f} s of CPU, {self.peak_mb:.0f} MB"
+        return f"ready {self.ready_seconds:.1f} s, new event seen {self.seen_seconds:.1f} s, {cost}{said}"
 
 
 def run(bench: Bench) -> str:
@@ -206,7 +207,7 @@ def restarted(arena: Arena, worker: ChaosWorker, number: int) -> Restart:
     arena.publish([event])
     said, began = len(worker.logged()), time.monotonic()
     arena.start(worker, board=False, ready=False)
-    ready = found = peak = 0.0
+    ready = found = cpu = peak = 0.0
     shares: list[int] = []
     while not (is_seen := seen(arena, event)) or not ready:
         spent = time.monotonic() - began
@@ -219,9 +220,9 @@ def restarted(arena: Arena, worker: ChaosWorker, number: int) -> Restart:
         if share := SHARE.search(text):
             shares.append(int(share[1]))
         if not is_seen:
-            found = spent
+            found, cpu = spent, cpu_seconds(worker.pid)
         time.sleep(LOOK_SECONDS)
-    return Restart(ready, found, peak, shares, len(PROGRESS.findall(worker.logged()[said:])))
+    return Restart(ready, found, cpu, peak, shares, len(PROGRESS.findall(worker.logged()[said:])))
 
 
 def seen(arena: Arena, event: Published) -> bool:
@@ -237,6 +238,12 @@ def resident_mb(pid: int) -> float:
         found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
         return int(found[1]) / 1_024 if found else 0.0
     return 0.0
+
+
+def cpu_seconds(pid: int) -> float:
+    """What the process has had of processors since it began."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def readiness(worker: ChaosWorker) -> tuple[int, str]:
