@@ -175,7 +175,11 @@ async def test_a_record_that_cannot_be_read_does_not_hold_up_its_page(tmp_path, 
         settings = settings_of(tmp_path, vendor)
         async with running(settings) as gateway:
             await events(gateway, 2)
-            assert await gateway.metric("funnelwatch_source_passed_total", reason="unreadable") == 1
+
+            async def counted() -> bool:
+                return await gateway.metric("funnelwatch_source_passed_total", reason="unreadable") == 1
+
+            await gateway.until("it is counted", counted)
 
     assert {"vtiger:5x1"} == {one["subject"] for one in spooled(settings)}
     assert "a record of a page of Potentials of the source crm cannot be read" in caplog.text
