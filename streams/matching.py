@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -37,6 +37,15 @@ _DIGITS: Final = 8
 
 Party = tuple[str, str, str]
 """Rep, the other party's number as it is compared, direction."""
+Started = Mapping[tuple[str, str], int]
+"""When each call began, in µs."""
+
+
+class Mark(NamedTuple):
+    """What a call is compared by. One without a party is like no other; ``started`` is 0 if nobody knows."""
+
+    party: Party | None
+    started: int
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True):
@@ -83,27 +92,17 @@ class Call(msgspec.Struct, array_like=True):
         name = f"{self.subject}~{generation}" if generation else self.subject
         return name if len(name) <= fields.ID_CHARS_MAX else f"{_short(self.subject)}~{generation}"
 
-    @property
-    def party(self) -> Party | None:
-        """Who talked to whom; None if that is not known, or the call was deleted: then it is like no other."""
+    def mark(self) -> Mark:
+        """Who talked to whom, and since when. No party if that is not known, or the call was deleted."""
         told = _finals(self.told)
+        began = told.started_at
+        if began is None:
+            ended = next((one.at for one in reversed(self.told) if one.type == COMPLETED), None)
+            began = None if ended is None else ended - (told.talk_ms or 0) * 1_000
         number = next((one.number for one in reversed(self.told) if one.number), "")
-        if not number or told.direction is None or self._began is None or self._deleted:
-            return None
-        return told.rep_id or "", number, told.direction
-
-    @property
-    def started(self) -> int:
-        """When it began, in µs; 0 if nobody knows."""
-        return self._began or 0
-
-    @property
-    def _began(self) -> int | None:
-        told = _finals(self.told)
-        if told.started_at is not None:
-            return told.started_at
-        ended = next((one.at for one in reversed(self.told) if one.type == COMPLETED), None)
-        return None if ended is None else ended - (told.talk_ms or 0) * 1_000
+        if not number or told.direction is None or began is None or self._deleted:
+            return Mark(None, began or 0)
+        return Mark((told.rep_id or "", number, told.direction), began)
 
     @property
     def _deleted(self) -> bool:
@@ -138,17 +137,21 @@ def add(call: Call, event: Event, number: str) -> bool:
     return True
 
 
-def groups(calls: Iterable[Call], rules: Rules) -> list[list[Call]]:
+def groups(calls: Sequence[Call], rules: Rules) -> list[list[Call]]:
     """Which calls are one: each group with the member first that it is named after."""
+    if len(calls) == 1:
+        return [list(calls)]
     grouped: dict[tuple[str, str], list[Call]] = {call.key: [call] for call in calls}
     by_party: defaultdict[Party, list[Call]] = defaultdict(list)
-    for (call,) in list(grouped.values()):
-        if (party := call.party) is not None:
+    started: dict[tuple[str, str], int] = {}
+    for call in calls:
+        party, started[call.key] = call.mark()
+        if party is not None:
             by_party[party].append(call)
     for together in by_party.values():
-        for one, other in _nearest(together, rules):
+        for one, other in _nearest(together, started, rules):
             left, right = grouped[one.key], grouped[other.key]
-            if left is not right and _fit(left, right, rules):
+            if left is not right and _fit(left, right, started, rules):
                 left += right
                 grouped.update((call.key, left) for call in right)
     distinct = {id(group): group for group in grouped.values()}.values()
@@ -156,16 +159,16 @@ def groups(calls: Iterable[Call], rules: Rules) -> list[list[Call]]:
     return sorted(ordered, key=lambda group: group[0].key)
 
 
-def settle(calls: Sequence[Call], rules: Rules) -> list[Event]:
+def settle(grouped: Iterable[Sequence[Call]]) -> list[Event]:
     """What is to be published now that these calls are known, and note it in them.
 
     Args:
-        calls: All that may be one with each other. Their ``standing``, ``last_us`` and ``dead`` are brought up to date.
-        rules: As configured.
+        grouped: The `groups` of all that may be one with each other. Their ``standing``, ``last_us`` and ``dead`` are
+            brought up to date.
     """
     said: list[Event] = []
     deleted: list[Event] = []
-    for first, *others in groups(calls, rules):
+    for first, *others in grouped:
         wanted = _wanted(first, others)
         digests = {_event_key(event): _short(_digest((event.type, event.data))) for event in wanted}
         if any(digests.get(key) != digest for key, digest in first.standing.items()):
@@ -177,45 +180,43 @@ def settle(calls: Sequence[Call], rules: Rules) -> list[Event]:
     return said + deleted
 
 
-def beyond(calls: Sequence[Call], event: Event, rules: Rules) -> list[Event]:
+def beyond(grouped: Iterable[Sequence[Call]], event: Event) -> list[Event]:
     """An event of a call of which no more events are remembered: under the name that its call goes by."""
     key = event.source, event.subject
-    return [_under(group[0], event) for group in groups(calls, rules) if any(call.key == key for call in group)]
+    return [_under(group[0], event) for group in grouped if any(call.key == key for call in group)]
 
 
-def restate(calls: Sequence[Call], rules: Rules) -> list[Event]:
+def restate(grouped: Iterable[Sequence[Call]]) -> list[Event]:
     """All that stands, and all that was deleted, again: whether it reached Kafka before a process died is not known."""
     said: list[Event] = []
-    for first, *others in groups(calls, rules):
+    deleted: list[Event] = []
+    for first, *others in grouped:
         said += [_under(first, event) for event in _wanted(first, others)]
-    for call in calls:
-        said += [_deletion(call.name_at(number), at) for number, at in enumerate(call.dead)]
-    return said
+        for call in (first, *others):
+            deleted += [_deletion(call.name_at(number), at) for number, at in enumerate(call.dead)]
+    return said + deleted
 
 
-def _nearest(calls: Sequence[Call], rules: Rules) -> list[tuple[Call, Call]]:
+def _nearest(calls: Sequence[Call], started: Started, rules: Rules) -> list[tuple[Call, Call]]:
     """Pairs that may be one, nearest first; what is equally near goes by begin and id."""
+
+    def apart(pair: tuple[Call, Call]) -> tuple[int, int, tuple[str, str], tuple[str, str]]:
+        one, other = (started[call.key] for call in pair)
+        return abs(one - other), min(one, other), pair[0].key, pair[1].key
+
     pairs = [
         (one, other)
         for one, other in combinations(sorted(calls, key=lambda call: call.key), 2)
-        if one.source != other.source and abs(one.started - other.started) <= rules.tolerance_us
+        if one.source != other.source and abs(started[one.key] - started[other.key]) <= rules.tolerance_us
     ]
-    return sorted(
-        pairs,
-        key=lambda pair: (
-            abs(pair[0].started - pair[1].started),
-            min(pair[0].started, pair[1].started),
-            pair[0].key,
-            pair[1].key,
-        ),
-    )
+    return sorted(pairs, key=apart)
 
 
-def _fit(left: Sequence[Call], right: Sequence[Call], rules: Rules) -> bool:
+def _fit(left: Sequence[Call], right: Sequence[Call], started: Started, rules: Rules) -> bool:
     """Whether two groups may become one: no source twice, and every two of them near enough."""
     if not {call.source for call in left}.isdisjoint(call.source for call in right):
         return False
-    began = [call.started for call in (*left, *right)]
+    began = [started[call.key] for call in (*left, *right)]
     return max(began) - min(began) <= rules.tolerance_us
 
 

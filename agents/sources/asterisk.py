@@ -130,13 +130,15 @@ async def _rows(polled: Polled, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 async def _hand_in(polled: Polled, delivery: Delivery) -> None:
-    """Hand in a call. What cannot be read is told and left out; while there is no room, wait."""
+    """Hand in a call. What cannot be read is told and kept with its bytes; while there is no room, wait."""
     source = polled.source
     while True:
         try:
             await polled.intake.take(source, source.system.translate(delivery, source.options))
         except RefusedError as error:
             log.warning("a call of the source %s cannot be read (%s): %s", source.name, error.reason, error.detail)
+            if polled.refuse is not None:
+                await polled.refuse(delivery, error)
         except FullError as error:
             log.warning("a call of the source %s waits (%s)", source.name, error)
             await asyncio.sleep(FULL_SECONDS)

@@ -167,20 +167,21 @@ class CallMemory:
     def _take(self, event: Event, number: str) -> list[Event]:
         self.told[event.source] += 1
         call = self._known(event) or Call(event.source, event.subject)
-        before = call.party, call.started
+        before = call.mark()
         new = matching.add(call, event, number)
         together = {call.key: call}
-        for party, started in {before, (call.party, call.started)}:
-            if party is not None:
-                together |= {one.key: one for one in self._cluster(party, started) if one.key != call.key}
+        for mark in {before, call.mark()}:
+            if mark.party is not None:
+                together |= {one.key: one for one in self._cluster(mark.party, mark.started) if one.key != call.key}
         calls = list(together.values())
+        grouped = matching.groups(calls, self._rules)
         if not new:
             known = any(told.id == event.id for told in call.told)
-            return matching.restate(calls, self._rules) if known else matching.beyond(calls, event, self._rules)
+            return matching.restate(grouped) if known else matching.beyond(grouped, event)
         names = sum(len(one.dead) for one in calls)
-        said = matching.settle(calls, self._rules)
+        said = matching.settle(grouped)
         self.renamed += sum(len(one.dead) for one in calls) - names
-        self._keep(calls)
+        self._keep(grouped)
         return said
 
     def _known(self, event: Event) -> Call | None:
@@ -208,17 +209,19 @@ class CallMemory:
             last = began
             yield _decode(call)
 
-    def _keep(self, calls: Iterable[Call]) -> None:
-        for first, *others in matching.groups(calls, self._rules):
+    def _keep(self, grouped: Iterable[Sequence[Call]]) -> None:
+        for first, *others in grouped:
             for call in (first, *others):
-                party = call.party
-                old = self._database.execute(
-                    "SELECT name FROM calls WHERE source = ? AND subject = ?", call.key
-                ).fetchone()
-                if call is not first and (old is None or old[0] != first.name):
+                party, started = call.mark()
+                if call is not first and self._name_of(call) != first.name:
                     self.matched[first.source, call.source] += 1
-                row = (*call.key, None if party is None else _encode(party), call.started, first.name, _encode(call))
+                row = (*call.key, None if party is None else _encode(party), started, first.name, _encode(call))
                 self._database.execute("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def _name_of(self, call: Call) -> str | None:
+        """The name that a call went by until now."""
+        row = self._database.execute("SELECT name FROM calls WHERE source = ? AND subject = ?", call.key).fetchone()
+        return None if row is None else str(row[0])
 
     def _trouble(self, error: sqlite3.Error) -> OperationError:
         return OperationError(f"The memory of calls {self._path} cannot be used: {error}.")

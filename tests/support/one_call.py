@@ -9,7 +9,7 @@ import msgspec
 
 from funnelwatch.schemas.events import CallData, Event, Kind
 from funnelwatch.streams.entities.call import CallFold
-from funnelwatch.streams.matching import Call, Rules, add, beyond, restate, settle
+from funnelwatch.streams.matching import Call, Rules, add, beyond, groups, restate, settle
 
 SECOND = 1_000_000
 US = 1_764_237_600 * SECOND
@@ -67,13 +67,14 @@ class World:
         """An event comes in; what is published of it. All calls are looked at together."""
         event, number = telling
         own = self.calls.setdefault((event.source, event.subject), Call(event.source, event.subject))
-        calls = list(self.calls.values())
-        if add(own, event, number):
-            said = settle(calls, self.rules)
+        new = add(own, event, number)
+        grouped = groups(list(self.calls.values()), self.rules)
+        if new:
+            said = settle(grouped)
         elif any(told.id == event.id for told in own.told):
-            said = restate(calls, self.rules)
+            said = restate(grouped)
         else:
-            said = beyond(calls, event, self.rules)
+            said = beyond(grouped, event)
         self.published += said
         return said
 

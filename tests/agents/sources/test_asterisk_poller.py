@@ -143,6 +143,7 @@ async def test_records_are_followed_over_a_restart(tmp_path):
         opened.write(MASTER.replace("1764237580.378", "1764237580.402"))
     async with running(settings) as gateway:
         await published(gateway, 2)
+        assert await gateway.metric("funnelwatch_deliveries_refused_total", reason="bad_time") == 1
 
     assert [event["id"] for event in spooled(settings)] == [
         "1764237580.378/0001",
