@@ -155,6 +155,7 @@ def _forked(question: dict, connection: socket.socket) -> int:
     code = 1
     try:
         connection.close()
+        os.setsid()  # a terminal's Ctrl-C is for who asked; and the kernel shares a busy machine out by session
         signal.signal(signal.SIGINT, signal.default_int_handler)
         log = os.open(question["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(log, 1)
