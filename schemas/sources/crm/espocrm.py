@@ -104,21 +104,16 @@ def _opportunity(look: _Look, options: SourceOptions) -> list[Result]:
         data=values.present(
             pipeline=reading.text_of(values.member(look.record, options, "pipeline")),
             amount=values.amount(look.record.get("amount"), "amount"),
-            currency=_currency(look, options),
+            currency=values.changed_currency(look.record.get("amountCurrency"), "amountCurrency", options),
             expected_close=look.text("closeDate"),
             customer=look.text("accountName"),
             lost_reason=reading.text_of(values.member(look.record, options, "lost_reason")),
             lead_id=options.id_of(lead) if lead else "",
         ),
         rep=look.rep,
+        currency=options.currency,
     )
     return list(records.deal_events(deal, options))
-
-
-def _currency(look: _Look, options: SourceOptions) -> str:
-    if "amountCurrency" not in look.record and "amount" not in look.record:
-        return ""
-    return values.currency(look.record.get("amountCurrency"), "amountCurrency", options)
 
 
 def _lead(look: _Look, options: SourceOptions) -> list[Result]:

@@ -108,6 +108,7 @@ SYSTEM: Final = System(
         objects.LEADS: objects.LEADS_HELP,
         records.NEW_LEADS: records.NEW_LEADS_HELP,
         values.PIPELINES: values.PIPELINES_HELP,
+        values.ONE_CURRENCY: values.ONE_CURRENCY_HELP,
         SIGNATURES: SIGNATURES_HELP,
         objects.COLD_CALLS: objects.COLD_CALLS_HELP,
         "fetch": "true: what webhooks name is fetched",

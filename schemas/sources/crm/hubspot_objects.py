@@ -62,7 +62,7 @@ def kind_of(objects: str, options: SourceOptions) -> str | None:
 def created(objects: str, id_: str, at: int, options: SourceOptions) -> list[Outgoing]:
     """An object came into being; calls and emails only count once they are fetched."""
     if objects == "deals":
-        return records.deal_events(Deal(id=id_, at=at, created_at=at), options)
+        return records.deal_events(Deal(id=id_, at=at, created_at=at, currency=options.currency), options)
     if kind_of(objects, options) == "lead":
         return records.lead_events(Lead(id=id_, at=at, created_at=at), options)
     return []
@@ -145,7 +145,9 @@ def _deal(change: Change, name: str, text: str, options: SourceOptions) -> Deal:
     if name == "pipeline":
         members = {"pipeline": values.pipeline_of(text, options)}
     elif name == "amount":
-        members = values.present(amount=values.amount(text, name), currency=options.currency)
+        members = values.present(
+            amount=values.amount(text, name), currency=values.changed_currency(None, name, options)
+        )
     elif name in {"deal_currency_code", "currency"}:
         members = {"currency": values.currency(text, name, options)}
     elif name in {"closed_lost_reason", "lost_reason"}:

@@ -55,7 +55,8 @@ class Deal(msgspec.Struct, frozen=True, kw_only=True):
     ``id`` is the vendor's. ``at`` is when it looked like this, ``since`` since when it has had this stage and outcome
     (None: not told), ``created_at`` when it began. ``outcome`` None: nothing is said about it. ``stage`` is the
     organisation's name of the stage or closing label. ``moves`` are earlier entries into stages. ``data`` has members
-    of ``crm.deals`` but for ``stage``. ``round`` tells apart closes of which no ``since`` is known.
+    of ``crm.deals`` but for ``stage``. ``currency`` is that of a deal that never names one: said with the creation, so
+    that one that is named at any time comes after it. ``round`` tells apart closes of which no ``since`` is known.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Deal(msgspec.Struct, frozen=True, kw_only=True):
     moves: tuple[tuple[int, str], ...] = ()
     data: dict[str, Any] = {}
     rep: tuple[str, ...] = ()
+    currency: str = ""
     round: str = ""
 
 
@@ -94,7 +96,7 @@ def deal_events(deal: Deal, options: SourceOptions) -> list[Outgoing]:
     placed = {name: value for name, value in (("stage", deal.stage),) if value}
     pipeline = {name: value for name, value in deal.data.items() if name == "pipeline"}
     if deal.created_at is not None:
-        entity.once("created", deal.created_at)
+        entity.once("created", deal.created_at, {"currency": deal.currency} if deal.currency else {})
     for entered_at, stage in deal.moves:
         entity.say("1-stage", "stage_changed", entered_at, {"stage": stage} | pipeline)
     if deal.outcome is Outcome.OPEN and deal.since is not None:

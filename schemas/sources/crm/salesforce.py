@@ -145,6 +145,7 @@ def _opportunity(change: _Change, options: SourceOptions) -> list[Result]:
             lost_reason=reading.text_of(values.member(payload, options, "lost_reason", "Loss_Reason__c")),
         ),
         rep=change.owner(options),
+        currency=options.currency,
     )
     return list(records.deal_events(deal, options))
 
@@ -163,7 +164,7 @@ def _outcome(stage: str, payload: dict[str, Any], options: SourceOptions) -> Out
 def _currency(payload: dict[str, Any], options: SourceOptions) -> str:
     if payload.get("CurrencyIsoCode") is None and payload.get("Amount") is None:
         return ""
-    return values.currency(payload.get("CurrencyIsoCode"), "CurrencyIsoCode", options)
+    return values.changed_currency(payload.get("CurrencyIsoCode"), "CurrencyIsoCode", options)
 
 
 def _day(value: object) -> str:
@@ -252,6 +253,6 @@ SYSTEM: Final = System(
     translate=translate,
     proof=proofs.Token(proofs.header("x-funnelwatch-key"), proofs.bearer_of, proofs.basic_of, proofs.query("key")),
     page="salesforce.md",
-    options={records.NEW_LEADS: records.NEW_LEADS_HELP},
+    options={records.NEW_LEADS: records.NEW_LEADS_HELP, values.ONE_CURRENCY: values.ONE_CURRENCY_HELP},
     check=records.check_options,
 )

@@ -14,6 +14,8 @@ from funnelwatch.schemas.sources.contract import SourceOptions
 
 PIPELINES: Final = "pipelines"
 PIPELINES_HELP: Final = "names of pipelines as the configuration has them, each as 'VENDOR=OURS': ['1=Enterprise']"
+ONE_CURRENCY: Final = "one_currency"
+ONE_CURRENCY_HELP: Final = "true: this CRM has one currency (the source's) and never names it"
 NO_DATES: Final = frozenset({"", "0000-00-00", "0000-00-00 00:00:00", "None", "null"})
 """What databases and PHP write for no date."""
 YES: Final = frozenset({"1", "true", "yes", "on"})
@@ -50,6 +52,13 @@ def currency(value: object, name: str, options: SourceOptions) -> str:
     """A currency's code; the source's own if there is none; empty if that has none either."""
     text = reading.text_of(value)
     return fields.currency(text, name) if text else options.currency
+
+
+def changed_currency(value: object, name: str, options: SourceOptions) -> str:
+    """The currency that came with a changed amount: none is no change, unless the source has only one, never named."""
+    only = options.currency if options.option(ONE_CURRENCY) == "True" else ""
+    text = reading.text_of(value)
+    return fields.currency(text, name) if text else only
 
 
 def instant(value: object, name: str, zone: str = "UTC", patterns: tuple[str, ...] = ()) -> int | None:

@@ -121,6 +121,7 @@ def _deal(look: _Look, options: SourceOptions) -> list[Outgoing]:
             lead_id=options.id_of(lead) if lead else "",
         ),
         rep=look.owner(options),
+        currency=options.currency,
     )
     return records.deal_events(deal, options)
 
@@ -150,7 +151,7 @@ _READERS: Final = {"deal": _deal, "lead": _lead}
 def _currency(record: dict[str, Any], options: SourceOptions) -> str:
     if record.get("Currency") is None and record.get("Amount") is None:
         return ""
-    return values.currency(record.get("Currency"), "Currency", options)
+    return values.changed_currency(record.get("Currency"), "Currency", options)
 
 
 class _Proof:
@@ -183,6 +184,7 @@ SYSTEM: Final = System(
     options={
         records.NEW_LEADS: records.NEW_LEADS_HELP,
         values.PIPELINES: values.PIPELINES_HELP,
+        values.ONE_CURRENCY: values.ONE_CURRENCY_HELP,
         CHANNEL: "the channel_id of actions/watch; if set, other channels are not believed",
     },
     check=records.check_options,
