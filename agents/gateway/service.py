@@ -10,10 +10,11 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 import uvloop
+from aiokafka.errors import KafkaError
 
 from funnelwatch.agents.clock import now_us
 from funnelwatch.agents.errors import OperationError
@@ -140,6 +141,7 @@ class _Gateway:
         )
         logging.getLogger("uvicorn").setLevel(logging.ERROR)  # it warns of every request that is no HTTP
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_unretrieved)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         outlet = asyncio.create_task(self._outlet.run())
@@ -243,6 +245,12 @@ class _Gateway:
             "funnelwatch_refused_deliveries_forgotten": lambda: self._refusals.forgotten,
             "funnelwatch_gateway_connections": lambda: len(self._connections),
         }
+
+
+def _unretrieved(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Kafka's client leaves errors behind that nobody waits for any more; the outlet has told them."""
+    if not isinstance(context.get("exception"), KafkaError):
+        loop.default_exception_handler(context)
 
 
 def _listening(settings: Settings) -> socket.socket:

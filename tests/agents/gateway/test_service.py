@@ -195,6 +195,9 @@ async def test_connections_are_limited_in_all_and_of_one_address(tmp_path):
         ]
         assert (await gateway.post(event(1)))[0] == 200
         assert 8 <= await gateway.metric("funnelwatch_gateway_connections") <= 9
+        refused = [await closed(reader) for reader, _ in opened[8:]]
+        assert refused == [True, True]
+        assert not any(reader.at_eof() for reader, _ in opened[:8])
         for _, writer in opened:
             writer.close()
 
@@ -325,3 +328,11 @@ async def test_the_description_names_the_addresses(tmp_path):
 
     assert status == 200
     assert {"/hooks/{name}", "/healthz", "/readyz", "/metrics"} <= set(json.loads(text)["paths"])
+
+
+async def closed(reader):
+    """Whether a connection was closed by the other side, in whatever way."""
+    try:
+        return await asyncio.wait_for(reader.read(1), 5) == b""
+    except ConnectionError:
+        return True
