@@ -37,6 +37,7 @@ class AlertingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     group_interval_seconds: float = 1.0
     repeat_hours: float = 12.0
     alertmanager_url: str = "http://127.0.0.1:9093"
+    alertmanager_api: str = ""
     grafana_url: str = "http://127.0.0.1:3000"
     runbook_url: str = ""
     watchdog_webhook: str = ""

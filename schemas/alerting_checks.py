@@ -39,6 +39,7 @@ def check(settings: Settings, problems: Problems) -> None:
     for path, url in (
         ("board.public_url", settings.board.public_url),
         ("alerting.alertmanager_url", alerting.alertmanager_url),
+        ("alerting.alertmanager_api", alerting.alertmanager_api),
         ("alerting.grafana_url", alerting.grafana_url),
         ("alerting.runbook_url", alerting.runbook_url),
         ("alerting.watchdog_webhook", alerting.watchdog_webhook),

@@ -250,6 +250,8 @@ repeat_hours = 12.0
 # Where people reach Alertmanager and Grafana: what links in alerts begin with.
 alertmanager_url = "http://127.0.0.1:9093"
 grafana_url = "http://127.0.0.1:3000"
+# Where the board reaches Alertmanager to silence what is acknowledged, if that is another address.
+alertmanager_api = ""
 # Where the runbooks are; empty: the board serves them (/runbooks/NAME).
 runbook_url = ""
 # Called every minute as long as alerting works: a dead man's switch elsewhere tells when it stops.

@@ -10,6 +10,8 @@ from typing import Final
 import msgspec
 from aiohttp import ETag, web
 
+from funnelwatch.agents import clock
+from funnelwatch.agents.board.acknowledging import Acknowledgement, NotAcknowledgedError, acknowledge
 from funnelwatch.agents.board.board import EVENTS, Board
 from funnelwatch.agents.board.figures import ORGANISATION, Key
 from funnelwatch.agents.board.hub import Full, encode_event
@@ -171,6 +173,19 @@ async def told(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+async def acknowledgement(request: web.Request) -> web.Response:
+    """Somebody has seen a page: silence it until the next working day."""
+    if request.content_type != JSON:
+        return problem(415, "Not JSON", "Send an acknowledgement as application/json.")
+    try:
+        asked = msgspec.json.decode(await request.read(), type=Acknowledgement)
+        return _json(await acknowledge(request.app[BOARD].settings, asked, clock.now_us()))
+    except msgspec.MsgspecError as error:
+        return problem(400, "No acknowledgement", str(error))
+    except NotAcknowledgedError as error:
+        return problem(error.status, "Not acknowledged", str(error))
+
+
 async def runbook(request: web.Request) -> web.Response:
     """What an alert means and what to do about it, as Markdown; also while the figures are not whole."""
     name = request.match_info["name"]
@@ -247,6 +262,7 @@ def application(board: Board) -> web.Application:
             web.get(f"{API}/digests", whole(digests)),
             web.get(f"{API}/status", status),
             web.post(f"{API}/told", told),
+            web.post(f"{API}/acknowledgements", acknowledgement),
             web.get(f"{API}/stream", stream),
             web.get(f"{API}/openapi.json", openapi),
             web.get("/healthz", health),
@@ -255,6 +271,7 @@ def application(board: Board) -> web.Application:
             web.get("/runbooks/{name}", runbook),
             web.get("/", _page("wall.html")),
             web.get("/reps/{id:.+}", _page("rep.html")),
+            web.get("/acknowledge", _page("acknowledge.html")),
             web.static("/static", STATIC),
         ]
     )

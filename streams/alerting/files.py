@@ -80,6 +80,7 @@ def _links(alert: AlertRule, settings: Settings, language: str, suffix: str) -> 
     grafana, shown = settings.alerting.grafana_url.rstrip("/"), alert.dashboard
     return {
         f"page_url{suffix}": f"{settings.board.url}{alert.page}{language}",
+        f"acknowledge_url{suffix}": texts.acknowledge(settings.board.url, alert.name, alert.labels) + language,
         f"dashboard_url{suffix}": texts.dashboard(
             grafana, shown.uid + ("" if language == "en" else f"-{language}"), shown.variables
         ),

@@ -24,6 +24,7 @@ class Words(msgspec.Struct, frozen=True):
     page: str
     dashboard: str
     runbook: str
+    acknowledge: str
     silence: str
     more: str
 
@@ -38,7 +39,8 @@ LANGUAGES: Final = (
         page="Page and recordings",
         dashboard="Dashboard",
         runbook="What to do",
-        silence="Acknowledge or silence",
+        acknowledge="Acknowledge",
+        silence="Silence",
         more="more",
     ),
     Words(
@@ -50,7 +52,8 @@ LANGUAGES: Final = (
         page="صفحه و مکالمه‌ها",
         dashboard="داشبورد",
         runbook="چه باید کرد",
-        silence="دیدم، یا سکوت",
+        acknowledge="دیدم",
+        silence="سکوت",
         more="هشدار دیگر",
     ),
 )
@@ -68,6 +71,7 @@ DESCRIPTION
 SINCE {{ .StartsAt.Format "2006-01-02 15:04 MST" }}
 W_PAGE: PAGE
 W_DASHBOARD: DASHBOARD
+W_ACKNOWLEDGE: ACKNOWLEDGE
 W_SILENCE: {{ .Annotations.silence_url }}
 W_RUNBOOK: {{ .Annotations.runbook_url }}
 
@@ -85,7 +89,8 @@ W_RUNBOOK: {{ .Annotations.runbook_url }}
 <p>DESCRIPTION</p>
 <p style="color:#555">SINCE <bdi>{{ .StartsAt.Format "2006-01-02 15:04 MST" }}</bdi></p>
 <p><a href="PAGE">W_PAGE</a> · <a href="DASHBOARD">W_DASHBOARD</a> ·
-<a href="{{ .Annotations.silence_url }}">W_SILENCE</a> · <a href="{{ .Annotations.runbook_url }}">W_RUNBOOK</a></p>
+<a href="ACKNOWLEDGE">W_ACKNOWLEDGE</a> · <a href="{{ .Annotations.silence_url }}">W_SILENCE</a> ·
+<a href="{{ .Annotations.runbook_url }}">W_RUNBOOK</a></p>
 </div>{{ end }}
 {{ range .Alerts.Resolved }}<p style="color:#2e6b34">✓ OVER: SUMMARY</p>
 {{ end }}</body></html>
@@ -107,10 +112,12 @@ def _of(words: Words) -> str:
         _TEMPLATE.replace("W_PAGE", words.page)
         .replace("W_DASHBOARD", words.dashboard)
         .replace("W_SILENCE", words.silence)
+        .replace("W_ACKNOWLEDGE", words.acknowledge)
         .replace("W_RUNBOOK", words.runbook)
         .replace("SUMMARY", annotation("summary"))
         .replace("DESCRIPTION", annotation("description"))
         .replace("PAGE", annotation("page_url"))
+        .replace("ACKNOWLEDGE", annotation("acknowledge_url"))
         .replace("DASHBOARD", annotation("dashboard_url"))
         .replace("DIRECTION", words.direction)
         .replace("LANG", words.lang)

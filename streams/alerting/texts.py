@@ -49,6 +49,12 @@ def silence(alertmanager_url: str, alert: str, labels: tuple[str, ...]) -> str:
     return f"{alertmanager_url}/#/silences/new?filter=" + in_address(f"printf `{{{matchers}}}`{values}")
 
 
+def acknowledge(board_url: str, alert: str, labels: tuple[str, ...]) -> str:
+    """The address of the board's page on which this alert is acknowledged, up to the language."""
+    named = "".join(f"&{label}=" + in_address(f"$labels.{label}") for label in labels)
+    return f"{board_url}/acknowledge?alertname={alert}{named}&lang="
+
+
 def dashboard(grafana_url: str, uid: str, variables: tuple[str, ...]) -> str:
     """The address of a dashboard that shows what the alert is about."""
     query = "&".join(f"var-{label}=" + in_address(f"$labels.{label}") for label in variables)

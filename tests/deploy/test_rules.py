@@ -109,7 +109,15 @@ def test_every_alert_says_how_bad_for_whom_what_and_where_to_look(rule):
 
     assert labels["severity"] in {"critical", "warning", "none"}
     assert labels["audience"] in {"manager", "operator"}
-    assert {"summary", "description", "runbook_url", "page_url", "dashboard_url", "silence_url"} <= annotations.keys()
+    assert {
+        "summary",
+        "description",
+        "runbook_url",
+        "page_url",
+        "dashboard_url",
+        "acknowledge_url",
+        "silence_url",
+    } <= annotations.keys()
     assert annotations["runbook_url"].endswith("/runbooks/" + rule["alert"])
     assert f"runbooks/{rule['alert']}.md" in files.deployed(Settings())
     for name in {"dashboard_url", "dashboard_url_fa"} & annotations.keys():

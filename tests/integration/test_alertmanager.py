@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import threading
@@ -12,6 +13,8 @@ import pytest
 from msgspec.structs import replace
 from support.webhook import Receiver
 
+from funnelwatch.agents import clock
+from funnelwatch.agents.board.acknowledging import Acknowledgement, acknowledge
 from funnelwatch.agents.deploy import alertmanager as shell
 from funnelwatch.agents.embedded import free_ports
 from funnelwatch.agents.embedded.alerting import ALERTMANAGER, alertmanager, executable
@@ -210,3 +213,21 @@ def test_what_ends_is_told_once(receiver, running):
     assert receiver.wait(lambda: reps(receiver, "/m-1", "resolved") == ["r1"])
     time.sleep(QUIET_SECONDS)
     assert (reps(receiver, "/m-1"), reps(receiver, "/m-1", "resolved")) == (["r1"], ["r1"])
+
+
+async def test_what_is_acknowledged_on_the_board_is_silent_and_nothing_else_is(receiver, settings, running):
+    own = replace(settings, alerting=replace(settings.alerting, alertmanager_api=running.url))
+    asked = Acknowledgement("RepLossSpike", {"rep": "r1", "team": "South"}, who="Mona")
+    done = await acknowledge(own, asked, clock.now_us())
+    await asyncio.to_thread(tell, running, page("r1"), page("r2"))
+    assert await asyncio.to_thread(receiver.wait, lambda: "r2" in reps(receiver, "/m-1"))
+    await asyncio.sleep(QUIET_SECONDS)
+    (silence,) = await asyncio.to_thread(silences, running)
+
+    assert reps(receiver, "/m-1") == ["r2"]
+    assert (silence["id"], silence["createdBy"]) == (done.silence, "Mona")
+
+
+def silences(server) -> list[dict]:
+    with urllib.request.urlopen(f"{server.url}/api/v2/silences") as answer:
+        return json.load(answer)

@@ -178,6 +178,21 @@ async def test_what_people_were_told_is_taken_as_json_only(settings):
                 assert answer.status == status, kind
 
 
+async def test_an_acknowledgement_is_json_and_of_an_alert_that_exists(settings):
+    async with board(settings) as session:
+        for kind, body, status in (
+            ("text/plain", b"{}", 415),
+            ("application/json", b"{}", 400),
+            ("application/json", b'{"alertname":"Nothing"}', 404),
+        ):
+            async with session.post("/api/v1/acknowledgements", data=body, headers={"Content-Type": kind}) as answer:
+                assert answer.status == status, kind
+        page = await asked(session, "/acknowledge?alertname=RepLossSpike&rep=a&team=b&lang=fa")
+
+    assert page[0] == 200
+    assert '<html lang="fa" dir="rtl">' in page[2]
+
+
 async def test_a_change_is_on_the_stream_and_in_the_document_at_once(settings, writer, cells):
     writer.everything(cells, at=clock.now_us())
     async with board(settings) as session:
