@@ -14,6 +14,7 @@ import re
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -32,8 +33,9 @@ from funnelwatch.agents.engine.judging import Judge
 from funnelwatch.agents.partitioning import partition_of
 from funnelwatch.schemas.codec import UNLIMITED, decode
 from funnelwatch.schemas.events import Event, Kind
+from funnelwatch.schemas.settings import Settings
 from funnelwatch.streams.calendar import DAY_US, Calendar
-from funnelwatch.streams.cells import DayCell, encode
+from funnelwatch.streams.cells import Contribution, DayCell, ItemCell, encode
 from funnelwatch.streams.context import Context
 from funnelwatch.streams.folds import FOLDS
 from funnelwatch.streams.shard import ShardCells
@@ -164,8 +166,7 @@ async def written(arena: Arena, deals: list[list[Published]], count: int) -> dic
     """Write rows of so many deals to the changelog, and of the reps; the cells that they must become."""
     settings = arena.settings
     context = Context(settings, Calendar(settings.calendar))
-    now = Judge(settings).shard_now(0, None)
-    cells: dict[tuple[Kind, int], ShardCells] = {}
+    truth = Truth(settings, context)
     async with AIOKafkaProducer(
         bootstrap_servers=list(settings.kafka.bootstrap), acks="all", enable_idempotence=True, max_batch_size=900_000
     ) as producer:
@@ -173,22 +174,51 @@ async def written(arena: Arena, deals: list[list[Published]], count: int) -> dic
             fold = FOLDS[kind]
             states = [folded(kind, story) for story in stories]
             rows = [fold.encode(state) for state in states]
+            told = [
+                fold.contribution(story[0].subject, state, context)
+                for story, state in zip(stories, states, strict=True)
+            ]
             homes: dict[int, list[tuple[bytes, bytes | None]]] = {}
             for number in range(count if kind is Kind.DEAL else len(stories)):
                 place = number % len(states)
                 subject = stories[place][0].subject if number < len(states) else f"deal-{number:07d}"
                 partition = partition_of(subject, settings.kafka.partitions)
                 homes.setdefault(partition, []).append((subject.encode(), rows[place]))
-                if (kind, partition) not in cells:
-                    cells[kind, partition] = ShardCells(context.calendar, settings.recordings_days)
-                    cells[kind, partition].advance_to(now)
-                cells[kind, partition].add(None, fold.contribution(subject, states[place], context))
+                truth.add((kind, partition), told[place], subject)
+            topic = topics.changelog_topic(settings, kind)
             for partition, records in homes.items():
                 for batch in batches(producer, records, []):
-                    await (
-                        await producer.send_batch(batch, topics.changelog_topic(settings, kind), partition=partition)
-                    )
-    return {shard: found for shard, one in cells.items() if (found := one.all_cells())}
+                    await (await producer.send_batch(batch, topic, partition=partition))
+    return truth.cells()
+
+
+class Truth:
+    """The cells of many deals that are like few: what is a sum is multiplied."""
+
+    def __init__(self, settings: Settings, context: Context) -> None:
+        self._settings, self._context = settings, context
+        self._cells: dict[tuple[Kind, int], ShardCells] = {}
+        self._counts: Counter[tuple[tuple[Kind, int], int]] = Counter()
+        self._told: dict[int, Contribution] = {}
+
+    def add(self, shard: tuple[Kind, int], told: Contribution, subject: str) -> None:
+        """One more entity of that shard that contributes the like."""
+        if shard not in self._cells:
+            self._cells[shard] = ShardCells(self._context.calendar, self._settings.recordings_days)
+            self._cells[shard].advance_to(Judge(self._settings).shard_now(0, None))
+        self._counts[shard, id(told)] += 1
+        self._told[id(told)] = told
+        if told.items:
+            items = {ItemCell(cell.rep, cell.type, subject): item for cell, item in told.items.items()}
+            self._cells[shard].add(None, Contribution(items=items))
+
+    def cells(self) -> dict:
+        """All of them."""
+        for (shard, number), count in self._counts.items():
+            told = self._told[number]
+            sums = {key: amount * count for key, amount in told.sums.items()}
+            self._cells[shard].add(None, Contribution(sums=sums, advances=told.advances))
+        return {shard: found for shard, one in self._cells.items() if (found := one.all_cells())}
 
 
 def folded(kind: Kind, story: list[Published]):
