@@ -135,13 +135,18 @@ class KpiSeries:
         self._others: dict[str, tuple[Sample, ...]] = {}
         self._sums: dict[tuple[str, tuple[str, ...]], tuple[Decimal, int]] = {}
         self._sums_changed = False
+        self._over = 0
         self.capped_total = 0
         """Reps that ever were put under `OTHER`."""
 
     @property
     def over_limit(self) -> int:
-        """Reps that are counted under `OTHER` now."""
-        return len(self._others)
+        """Reps that are counted under `OTHER` now, or will be: a flood of them is summed up by and by."""
+        return max(self._over, len(self._others))
+
+    def note_over(self, reps: int) -> None:
+        """So many reps are listed that have no series of their own."""
+        self._over = reps
 
     @property
     def own(self) -> int:

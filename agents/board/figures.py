@@ -30,7 +30,9 @@ ORGANISATION: Final[Key] = ("organisation", "")
 REPS_PER_JUDGEMENT: Final = 100
 """Reps whose changes the detectors take in at a time, at a millisecond or two each; the others have their turn next."""
 OVER_PER_REFRESH: Final = 50
-"""Documents of reps over the cap computed in one refresh, so that a flood of invented ids keeps nobody waiting."""
+"""Documents of reps over the cap computed in one refresh, so that a flood of invented ids keeps nobody waiting.
+
+More of them, for as long as the rest of the refresh took, where listing so many takes long."""
 AGED_PER_REFRESH: Final = 400
 """Documents renewed in one refresh only since a minute has passed; those that changed come first."""
 TOGETHER_SECONDS: Final = 1.0
@@ -165,25 +167,34 @@ class Figures:
     async def refresh(self, now: int) -> Changes:
         """Bring everything up to date that changed, and the oldest of what only aged."""
         self._take()
-        changes = Changes()
+        began, changes = clock.monotonic(), Changes()
         listed = self._listed(now)
         for key in [key for key in self._entries if key not in listed]:
             self._forget(key)
             changes.gone.append(key)
-        for key in self._due(listed, now):
-            with contextlib.suppress(UnknownSubjectError):  # gone since the list was made: the next refresh forgets it
-                self._current(key, now)
-            await asyncio.sleep(0)  # a document takes milliseconds: requests are answered between two
+        due, over = self._due(listed, now)
+        await self._renew(due, now)
+        until = clock.monotonic() + clock.monotonic() - began
+        for i in range(0, len(over), OVER_PER_REFRESH):
+            await self._renew(over[i : i + OVER_PER_REFRESH], now)
+            if clock.monotonic() >= until:
+                break
         self._report(changes)
         return changes
 
-    def _due(self, listed: Mapping[Key, bool], now: int) -> list[Key]:
-        """Whose documents to compute, in this order: new ones, then aged ones; few of the reps over the cap."""
+    async def _renew(self, keys: Iterable[Key], now: int) -> None:
+        for key in keys:
+            with contextlib.suppress(UnknownSubjectError):  # gone since the list was made: the next refresh forgets it
+                self._current(key, now)
+            await asyncio.sleep(0)  # a document takes milliseconds: requests are answered between two
+
+    def _due(self, listed: Mapping[Key, bool], now: int) -> tuple[list[Key], list[Key]]:
+        """Whose documents to compute: new ones, then aged ones; and apart from them, those over the cap."""
         new = [key for key in listed if self._is_new(key)]
         aged = [key for key in listed if not self._is_new(key) and self._is_old(key, now)]
         own = [key for key in new if listed[key]]
         over = [key for key in new if not listed[key]]
-        return [*own, *over[:OVER_PER_REFRESH], *aged[:AGED_PER_REFRESH]]
+        return [*own, *aged[:AGED_PER_REFRESH]], over
 
     def _report(self, changes: Changes) -> None:
         """What was computed since the last refresh, here or for a request, and not told yet."""
@@ -215,6 +226,7 @@ class Figures:
                 (rep.id for rep in self._documents.reps(now)), key=lambda rep: self._table.record(rep) is None
             )
             self._all = {("rep", rep): self._series.admit(rep) for rep in reps}
+            self._series.note_over(sum(not is_own for is_own in self._all.values()))
             self._all |= dict.fromkeys((("team", team) for team in self._documents.teams(now)), True)
             self._all[ORGANISATION] = True
             self._listed_as_of = as_of

@@ -211,6 +211,18 @@ def test_reps_beyond_the_cap_are_added_up_under_one_name():
     assert series.over_limit == series.capped_total == 3
 
 
+def test_reps_beyond_the_cap_are_counted_before_they_are_added_up():
+    series = KpiSeries(Exposition(of_process("board")), ("30d",), 1)
+    for number in range(2):
+        series.put(document(f"r{number}"))
+
+    series.note_over(5)
+    assert (series.over_limit, series.capped_total) == (5, 1)
+
+    series.note_over(0)
+    assert series.over_limit == 1
+
+
 def test_a_rep_beyond_the_cap_who_changes_and_goes_leaves_the_sums_right():
     page = Exposition(of_process("board"))
     series = KpiSeries(page, ("30d",), 1)
