@@ -6,6 +6,7 @@ Nothing that was sent is logged, nor anything of a secret.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -40,6 +41,8 @@ UNKNOWN: Final = "__unknown__"
 """The source under which requests to addresses of no source are counted."""
 CLOSE: Final = {"connection": "close"}
 """Of answers to requests whose body is not read to its end."""
+_ECHO: Final = re.compile(r"[ -~]{0,1024}", re.ASCII)
+"""What a handshake may give back in a header: it is what the caller sent."""
 TITLES: Final = {
     400: "The request cannot be read",
     404: "No such source",
@@ -141,6 +144,8 @@ class Receiver:
         answers = source.system.answers
         try:
             if (reply := self._handshake(source, delivery)) is not None:
+                if not all(_ECHO.fullmatch(text) for text in reply.headers.values()):
+                    return self._refused(source.name, "refused", "unreadable_handshake", Reply(400))
                 self._metrics.delivered(source.name, "handshake")
                 return reply
             replay_key = self._believed(source, delivery, now_us)

@@ -176,6 +176,14 @@ async def test_whoever_is_slow_is_cut_off_and_nobody_else(tmp_path):
     assert b" 408 " in answers[2]
 
 
+async def test_a_handshake_gives_back_nothing_that_is_no_header(tmp_path):
+    asked = HEADERS.replace(b"POST", b"OPTIONS") + b"connection: close\r\nwebhook-request-origin: "
+    async with running(gateway_settings(tmp_path)) as gateway:
+        assert b"webhook-allowed-origin: a.example" in await gateway.raw(asked + b"a.example\r\n\r\n")
+        for origin in (b"a\x7f", b"a\xff", b"a" * 2_000):
+            assert b" 400 " in (await gateway.raw(asked + origin + b"\r\n\r\n"))[:20]
+
+
 async def test_large_headers_are_refused(tmp_path):
     async with running(gateway_settings(tmp_path)) as gateway:
         little_by_little = await gateway.raw(HEADERS, *[b"a: " + b"x" * 8_000 + b"\r\n"] * 8)
