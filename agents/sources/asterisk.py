@@ -21,7 +21,7 @@ from funnelwatch.agents.sources import ami, cdr_file, cdr_table
 from funnelwatch.agents.sources.ami import Account, Manager
 from funnelwatch.agents.sources.cdr_file import Place
 from funnelwatch.schemas.reasons import RefusedError
-from funnelwatch.schemas.sources.contract import Delivery
+from funnelwatch.schemas.sources.contract import Delivery, Outgoing, Passed, Result
 from funnelwatch.schemas.sources.phones.asterisk import WAYS
 from funnelwatch.schemas.sources.phones.conversations import Conversations, written
 
@@ -33,6 +33,10 @@ FULL_SECONDS: Final = 1.0
 """How long a call waits before it is handed in again when there was no room."""
 HEARD_SECONDS: Final = 10.0
 PLACE: Final = "place"
+TOGETHER: Final = 500
+"""Calls that are handed in at a time, where there are many to catch up with."""
+PROGRESS_SECONDS: Final = 10.0
+_DAY_US: Final = 86_400_000_000
 
 _encode = msgspec.json.Encoder().encode
 _place: Callable[[str], Place] = msgspec.json.Decoder(Place).decode
@@ -82,8 +86,8 @@ class Asterisk:
 
 
 async def _told(polled: Polled, overs: Iterable[list[dict[str, str]]]) -> None:
-    for over in overs:
-        await _hand_in(polled, Delivery(body=written(over), received_us=now_us()))
+    if deliveries := [Delivery(body=written(over), received_us=now_us()) for over in overs]:
+        await _hand_in(polled, deliveries)
 
 
 async def _follow_file(polled: Polled) -> None:
@@ -91,6 +95,7 @@ async def _follow_file(polled: Polled) -> None:
     path = Path(options.option("cdr_file"))
     noted = await polled.spool.noted(polled.source.name, PLACE)
     place = _place(noted) if noted else Place()
+    told = asyncio.get_running_loop().time()
     while True:
         piece = await asyncio.to_thread(cdr_file.read, path, place, options)
         if piece.unreadable:
@@ -100,6 +105,9 @@ async def _follow_file(polled: Polled) -> None:
         if piece.place != place:
             place = piece.place
             await polled.spool.note(polled.source.name, PLACE, _encode(place).decode())
+            if (time := asyncio.get_running_loop().time()) - told > PROGRESS_SECONDS:
+                told = time
+                log.info("%d of %d bytes of %s are read", place.offset, piece.size, path)
         else:
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -120,30 +128,45 @@ async def _follow_table(polled: Polled) -> None:
 
 
 async def _rows(polled: Polled, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Hand in the rows, each call by itself: one that cannot be read does not cost the others."""
+    """Hand in the rows of some calls."""
     calls: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
         lowered = {str(key).lower(): value for key, value in row.items()}
         calls[str(lowered.get("linkedid") or lowered.get("uniqueid") or "")].append(row)
-    for group in calls.values():
-        await _hand_in(polled, Delivery(body=_encode(group), received_us=now_us()))
+    groups = list(calls.values())
+    for begin in range(0, len(groups), TOGETHER):
+        deliveries = [Delivery(body=_encode(group), received_us=now_us()) for group in groups[begin : begin + TOGETHER]]
+        await _hand_in(polled, deliveries)
 
 
-async def _hand_in(polled: Polled, delivery: Delivery) -> None:
-    """Hand in a call. What cannot be read is told and kept with its bytes; while there is no room, wait."""
-    source = polled.source
+async def _hand_in(polled: Polled, deliveries: Iterable[Delivery]) -> None:
+    """Hand in calls. While there is no room, wait."""
+    results = [result for delivery in deliveries for result in await _read(polled, delivery)]
     while True:
         try:
-            await polled.intake.take(source, source.system.translate(delivery, source.options))
-        except RefusedError as error:
-            log.warning("a call of the source %s cannot be read (%s): %s", source.name, error.reason, error.detail)
-            if polled.refuse is not None:
-                await polled.refuse(delivery, error)
+            await polled.intake.take(polled.source, results)
         except FullError as error:
-            log.warning("a call of the source %s waits (%s)", source.name, error)
+            log.warning("calls of the source %s wait (%s)", polled.source.name, error)
             await asyncio.sleep(FULL_SECONDS)
-            continue
-        return
+        else:
+            return
+
+
+async def _read(polled: Polled, delivery: Delivery) -> list[Result]:
+    """The results of a delivery. What cannot be read is told, kept with its bytes, and costs no other call."""
+    source = polled.source
+    oldest = now_us() - polled.settings.retention_days * _DAY_US
+    try:
+        results = source.system.translate(delivery, source.options)
+        for result in results:
+            if isinstance(result, Outgoing):
+                result.event()  # what is refused later would take the others with it
+    except RefusedError as error:
+        log.warning("a call of the source %s cannot be read (%s): %s", source.name, error.reason, error.detail)
+        if polled.refuse is not None:
+            await polled.refuse(delivery, error)
+        return []
+    return [Passed("too_old") if isinstance(one, Outgoing) and one.at < oldest else one for one in results]
 
 
 def _account(source: Source) -> Account:

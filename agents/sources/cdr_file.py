@@ -34,11 +34,15 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """The rows of all calls that have a new one, and the place after them; ``unreadable`` lines were left out."""
+    """The rows of all calls that have a new one, and the place after them; ``unreadable`` lines were left out.
+
+    ``size`` is how many bytes the file has.
+    """
 
     rows: list[dict[str, str]]
     place: Place
     unreadable: int = 0
+    size: int = 0
 
 
 def read(path: Path, place: Place, options: SourceOptions) -> Piece:
@@ -63,10 +67,10 @@ def read(path: Path, place: Place, options: SourceOptions) -> Piece:
     whole = new[: new.rfind(b"\n") + 1]
     after = Place(file, offset + len(whole))
     if not whole:
-        return Piece([], after)
+        return Piece([], after, size=status.st_size)
     if begin:
         before = before[before.find(b"\n") + 1 :]
-    return _piece(before, whole, after, _header(path, options))
+    return msgspec.structs.replace(_piece(before, whole, after, _header(path, options)), size=status.st_size)
 
 
 def _piece(before: bytes, new: bytes, after: Place, options: SourceOptions) -> Piece:

@@ -152,6 +152,14 @@ async def test_records_are_followed_over_a_restart(tmp_path):
     ]
 
 
+async def test_records_from_before_the_retention_are_passed(tmp_path):
+    path = tmp_path / "Master.csv"
+    path.write_text(MASTER.replace("2025-11-27", "2019-11-27") + MASTER.replace("1764237580.378", "1764237580.379"))
+    async with running(gateway_settings(tmp_path, source(cdr_file=str(path)))) as gateway:
+        await published(gateway, 1)
+        assert await gateway.metric("funnelwatch_source_passed_total", reason="too_old") == 1
+
+
 async def test_a_table_is_followed_over_a_restart(tmp_path):
     path = tmp_path / "master.db"
     with sqlite3.connect(path) as opened:
