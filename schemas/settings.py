@@ -95,7 +95,7 @@ class DetectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     is over goes to the digest; 0 is no limit.
     """
 
-    loss_critical: float = 4.0
+    loss_critical: float = 4.25
     stall_critical: float = 4.0
     stall_shape: float = 4.0
     pages_per_manager_day: int = 5

@@ -80,7 +80,7 @@ support_ratio = 0.7
 # ---- When a manager is paged. `funnelwatch calibrate` tells what other values would do with your own history. ----
 [detectors]
 # Evidence (-log10 of a probability) above which a spike of losses, or a stalled funnel, pages. 3 warns.
-loss_critical = 4.0
+loss_critical = 4.25
 stall_critical = 4.0
 # How evenly reps advance deals from day to day: calibrate fits it. The smaller, the longer nothing may advance.
 stall_shape = 4.0

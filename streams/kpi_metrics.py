@@ -184,7 +184,7 @@ PAIRS: Final = (
         "detector",
         "",
         "−log10 of the probability of what is seen if nothing had changed; the largest over pipelines.",
-        "Above 3 is a warning, above 4 pages. The alert says against which baseline.",
+        "Above 3 is a warning; what pages is configured (detectors). The alert says against which baseline.",
     ),
     _kpi(
         "evidence_observed",

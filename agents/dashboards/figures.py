@@ -101,7 +101,9 @@ def evidence(say: Say, select: Select, legend: str) -> Panel:
     return Panel(
         kind="lines",
         title=say("Evidence of trouble", "شواهد مشکل"),
-        description=say("Above 3 warns, above 4 pages (stall and loss spike).", "بالای ۳ هشدار، بالای ۴ فوری."),
+        description=say(
+            "Above 3 warns; stalls page above 4, spikes of losses above 4.25.", "بالای ۳ هشدار، بالای ۴ فوری."
+        ),
         queries=(Query(select("evidence"), f"{legend} {{{{detector}}}}"),),
         unit="short",
         steps=steps.evidence(say),

@@ -1,6 +1,6 @@
 """When evidence becomes an alert, and when it stops being one.
 
-Warning above 3, critical above 4 (or what is configured), over below 2: between 2 and 3 an alert that fires keeps
+Warning above 3, critical above what is configured (about 4), over below 2: between 2 and 3 an alert that fires keeps
 firing and none begins. Only the loss spike and the stall can be critical, hence page; the slow detectors warn.
 """
 
