@@ -150,71 +150,71 @@ def _units(raw: bytes | msgspec.Raw) -> int | None:
     return int(whole + fraction.ljust(_FRACTION_DIGITS, b"0"))
 
 
-def _lead(data: _Lead) -> tuple[LeadData, str]:
-    return (
-        LeadData(data.rep_id, data.channel, data.campaign, data.deal_id, data.reason),
-        f"{data.rep_id}{data.deal_id}",
-    )
+def _lead(data: _Lead) -> LeadData:
+    return LeadData(data.rep_id, data.channel, data.campaign, data.deal_id, data.reason)
 
 
-def _deal(data: _Deal) -> tuple[DealData, str]:
-    currency, snooze = data.currency, data.snooze_until
+def _deal(data: _Deal) -> DealData:
+    currency, snooze, amount = data.currency, data.snooze_until, data.amount
     if currency is not None and currency not in CURRENCIES:
         raise _NotEasyError
     if data.pipeline is not None and data.pipeline.startswith(fields.OWN_PIPELINE):
         raise _NotEasyError
-    return (
-        DealData(
-            data.rep_id,
-            data.pipeline,
-            data.stage,
-            _units(data.amount),
-            currency,
-            data.expected_close,
-            data.lead_id,
-            data.customer,
-            data.lost_reason,
-            None if snooze is None else _micros(snooze),
-            data.snooze_reason,
-        ),
-        f"{data.rep_id}{data.lead_id}",
+    return DealData(
+        data.rep_id,
+        data.pipeline,
+        data.stage,
+        None if amount is _ABSENT else _units(amount),
+        currency,
+        data.expected_close,
+        data.lead_id,
+        data.customer,
+        data.lost_reason,
+        None if snooze is None else _micros(snooze),
+        data.snooze_reason,
     )
 
 
-def _call(data: _Call) -> tuple[CallData, str]:
+def _call(data: _Call) -> CallData:
     talk, started = data.talk_seconds, data.started_at
     if data.recording_url is not None and fields.USER_MARK in data.recording_url:
         raise _NotEasyError
-    return (
-        CallData(
-            data.rep_id,
-            data.direction,
-            data.outcome,
-            None if started is None else _micros(started),
-            None if talk is None else talk * _SECOND_MS,
-            data.cold,
-            data.recording_url,
-            data.lead_id,
-            data.deal_id,
-        ),
-        f"{data.rep_id}{data.lead_id}{data.deal_id}",
+    return CallData(
+        data.rep_id,
+        data.direction,
+        data.outcome,
+        None if started is None else _micros(started),
+        None if talk is None else talk * _SECOND_MS,
+        data.cold,
+        data.recording_url,
+        data.lead_id,
+        data.deal_id,
     )
 
 
-def _email(data: _Email) -> tuple[EmailData, str]:
-    return (
-        EmailData(data.rep_id, data.cold, data.template, data.lead_id, data.deal_id),
-        f"{data.rep_id}{data.lead_id}{data.deal_id}",
-    )
+def _email(data: _Email) -> EmailData:
+    return EmailData(data.rep_id, data.cold, data.template, data.lead_id, data.deal_id)
 
 
-_READERS: Final[dict[Kind, tuple[Callable[[bytes], Any], Callable[[Any], tuple[Data, str]], Data]]] = {
+_READERS: Final[dict[Kind, tuple[Callable[[bytes], Any], Callable[[Any], Data], Data]]] = {
     Kind.LEAD: (msgspec.json.Decoder(_LeadEvent).decode, _lead, LeadData()),
     Kind.DEAL: (msgspec.json.Decoder(_DealEvent).decode, _deal, DealData()),
     Kind.CALL: (msgspec.json.Decoder(_CallEvent).decode, _call, CallData()),
     Kind.EMAIL: (msgspec.json.Decoder(_EmailEvent).decode, _email, EmailData()),
 }
 """Decoder of the envelope, reader of its data, and the data that says nothing. Events of reps are rare and rich."""
+
+
+def _is_plain(value: bytes) -> bool:
+    """Whether no text in the document can have a character that is not printable: JSON escapes those, but for DEL."""
+    return value.isascii() and b"\\" not in value and b"\x7f" not in value
+
+
+def _ids(wire: Any) -> str:
+    """Every text of the event in which only printable characters are easy."""
+    data = wire.data
+    members = [getattr(data, name, None) for name in ("rep_id", "lead_id", "deal_id")]
+    return "".join([wire.id, wire.source, wire.subject, *(member for member in members if member is not None)])
 
 
 def read_event(kind: Kind, value: bytes) -> Event | None:
@@ -225,9 +225,9 @@ def read_event(kind: Kind, value: bytes) -> Event | None:
     decode, read_data, nothing = readers
     try:
         wire = decode(value)
-        data, ids = (nothing, "") if wire.data is None else read_data(wire.data)
+        data = nothing if wire.data is None else read_data(wire.data)
     except (msgspec.MsgspecError, _NotEasyError, UnicodeError, RecursionError, ValueError, OverflowError):
         return None
-    if wire.data_base64 is not None or not f"{wire.id}{wire.source}{wire.subject}{ids}".isprintable():
+    if wire.data_base64 is not None or not (_is_plain(value) or _ids(wire).isprintable()):
         return None
     return Event(kind, wire.type, wire.id, wire.source, wire.subject, _micros(wire.time), data)

@@ -123,12 +123,15 @@ class ShardCells:
         yield CloseCell, self._closes
 
     def _add_sums(self, old: Contribution, new: Contribution) -> None:
+        fine_from, closes_from = self._minutes.horizon.minute, self._closes.horizon.minute
         for (rep, minute), changes in _changes(old.sums, new.sums).items():
             self._days.add(rep, self._day_of_minute(minute), changes)
-            self._minutes.add(rep, minute, changes)
-            closes = [change for change in changes if change[0][0] in CLOSE_MEASURES]
-            if closes:
-                self._closes.add(rep, minute, closes)
+            if minute > fine_from:
+                self._minutes.add(rep, minute, changes)
+            if minute > closes_from:
+                closes = [change for change in changes if change[0][0] in CLOSE_MEASURES]
+                if closes:
+                    self._closes.add(rep, minute, closes)
 
     def _latest(self, rep: str) -> int | None:
         marks = self._marks.get(rep)
@@ -191,9 +194,9 @@ def _changes(
     """What to add to the measures of each (rep, minute)."""
     changes = new
     if old:
-        changes = {key: -amount for key, amount in old.items()}
-        for key, amount in new.items():
-            changes[key] = changes.get(key, 0) + amount
+        changes = new.copy()
+        for key, amount in old.items():
+            changes[key] = changes.get(key, 0) - amount
     places: dict[tuple[str, int], list[tuple[Measure, int]]] = {}
     for (rep, minute, measure), amount in changes.items():
         if amount:

@@ -11,15 +11,11 @@ from msgspec.structs import astuple
 from funnelwatch.schemas.events import CallData, Event, Kind
 from funnelwatch.streams.cells import MINUTE_US, CallRecording, Contribution, ItemCell
 from funnelwatch.streams.context import Context
-from funnelwatch.streams.entities.ownership import finals, last_place, owner_after
+from funnelwatch.streams.entities.ownership import finals, last_places, owner_after
 from funnelwatch.streams.entities.touch import touch_links
 from funnelwatch.streams.fold import Fold
 from funnelwatch.streams.history import Step
 from funnelwatch.streams.links import Link, Received
-
-COMPLETED: Final = 0
-RECORDED: Final = 1
-DELETED: Final = 2
 
 _LEAD_ID: Final = 11
 _DEAL_ID: Final = 12
@@ -60,10 +56,10 @@ class CallFold(Fold[CallState]):
     def contribution(self, subject: str, state: CallState, context: Context) -> Contribution:  # noqa: ARG002  (no calendar)
         """The call and its talk time; its recording as an item, however old."""
         history = state.history
-        completed = last_place(history, COMPLETED)
-        if not history or last_place(history, DELETED) > completed:
+        completed, recorded, deleted = last_places(history, len(self.codes))
+        if not history or deleted > completed:
             return Contribution()
-        place = completed if completed >= 0 else last_place(history, RECORDED)
+        place = completed if completed >= 0 else recorded
         rep, at = owner_after(history, place), history[place][0]
         _, _, _, _, _, direction, outcome, _, talk_ms, cold, url, _, deal_id = finals(history)
         contribution = Contribution()
@@ -79,9 +75,8 @@ class CallFold(Fold[CallState]):
 
     def links(self, subject: str, state: CallState) -> list[Link]:
         """To the lead and the deal it names: touched at …; to those it named earlier: not touched."""
-        completed = last_place(state.history, COMPLETED)
-        counts = completed > last_place(state.history, DELETED)
-        at = state.history[completed][0] if counts else None
+        completed, _, deleted = last_places(state.history, len(self.codes))
+        at = state.history[completed][0] if completed > deleted else None
         return touch_links((Kind.CALL, subject), state.history, state.repeats, (_LEAD_ID, _DEAL_ID), at)
 
     def retells(self, steps: Sequence[Any]) -> bool:  # noqa: ARG002  (hardly any step does not)

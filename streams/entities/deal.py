@@ -172,17 +172,17 @@ def _figures(subject: str, walk: Walk, last_at: int, links: list[Received], sums
 
 
 def _open_deal(walk: Walk, last_at: int, links: list[Received]) -> OpenDeal:
-    return OpenDeal(
-        pipeline=walk.pipeline,
-        stage=walk.stage,
-        currency=walk.currency,
-        amount=walk.amount,
-        created_at=walk.created_at,
-        entered_at=walk.entered_at,
-        owned_since=walk.owned_since,
-        touched_at=_touched_at(last_at, links),
-        snoozed_until=walk.snoozed_until,
-        customer=walk.customer,
+    return OpenDeal(  # by place, which is faster: as `OpenDeal` lists them
+        walk.pipeline,
+        walk.stage,
+        walk.currency,
+        walk.amount,
+        walk.created_at,
+        walk.entered_at,
+        walk.owned_since,
+        _touched_at(last_at, links),
+        walk.snoozed_until,
+        walk.customer,
     )
 
 

@@ -11,15 +11,13 @@ from msgspec.structs import astuple
 from funnelwatch.schemas.events import EmailData, Event, Kind
 from funnelwatch.streams.cells import MINUTE_US, Contribution
 from funnelwatch.streams.context import Context
-from funnelwatch.streams.entities.ownership import last_place, last_set, owner_after
+from funnelwatch.streams.entities.ownership import last_places, last_set, owner_after
 from funnelwatch.streams.entities.touch import touch_links
 from funnelwatch.streams.fold import Fold
 from funnelwatch.streams.history import Step
 from funnelwatch.streams.links import Link, Received
 
-SENT: Final = 0
 REPLIED: Final = 1
-DELETED: Final = 2
 
 _COLD: Final = 5
 _LEAD_ID: Final = 7
@@ -47,22 +45,22 @@ class EmailFold(Fold[EmailState]):
     def contribution(self, subject: str, state: EmailState, context: Context) -> Contribution:  # noqa: ARG002  (no item)
         """The email at the last word that it was sent, and its first reply."""
         history = state.history
-        sent = last_place(history, SENT)
-        if last_place(history, DELETED) > sent:
+        sent, replied, deleted = last_places(history, len(self.codes))
+        if deleted > sent:
             return Contribution()
         contribution = Contribution()
         if sent >= 0:
             cold = 1 if last_set(history, _COLD) else 0
             contribution.sums[owner_after(history, sent), history[sent][0] // MINUTE_US, ("email", cold)] = 1
-        replied = next((place for place, step in enumerate(history) if step[3] == REPLIED), -1)
         if replied >= 0:
+            replied = next(place for place, step in enumerate(history) if step[3] == REPLIED)  # the first one
             contribution.sums[owner_after(history, replied), history[replied][0] // MINUTE_US, ("reply",)] = 1
         return contribution
 
     def links(self, subject: str, state: EmailState) -> list[Link]:
         """To the lead and the deal it names: touched at …; to those it named earlier: not touched."""
-        sent = last_place(state.history, SENT)
-        at = state.history[sent][0] if sent > last_place(state.history, DELETED) else None
+        sent, _, deleted = last_places(state.history, len(self.codes))
+        at = state.history[sent][0] if sent > deleted else None
         return touch_links((Kind.EMAIL, subject), state.history, state.repeats, (_LEAD_ID, _DEAL_ID), at)
 
     def retells(self, steps: Sequence[Any]) -> bool:  # noqa: ARG002  (hardly any step does not)

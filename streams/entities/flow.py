@@ -37,13 +37,16 @@ def leave(sums: RepSums, who: tuple[str, str, str], how: str, span: tuple[int, i
     minute = at // MINUTE_US
     working = calendar.working_us(since, at)
     wall = at - since
-    for measure, amount in (
-        (("left", pipeline, stage, how), 1),
-        (("work", pipeline, stage, bin_of(working)), 1),
-        (("wall", pipeline, stage, bin_of(wall)), 1),
-        (("work_us", pipeline, stage), working),
-        (("wall_us", pipeline, stage), wall),
-    ):
-        if amount:
-            key = (rep, minute, measure)
-            sums[key] = sums.get(key, 0) + amount
+    get = sums.get
+    key: tuple[str, int, Measure] = (rep, minute, ("left", pipeline, stage, how))
+    sums[key] = get(key, 0) + 1
+    key = (rep, minute, ("work", pipeline, stage, bin_of(working)))
+    sums[key] = get(key, 0) + 1
+    key = (rep, minute, ("wall", pipeline, stage, bin_of(wall)))
+    sums[key] = get(key, 0) + 1
+    if working:
+        key = (rep, minute, ("work_us", pipeline, stage))
+        sums[key] = get(key, 0) + working
+    if wall:
+        key = (rep, minute, ("wall_us", pipeline, stage))
+        sums[key] = get(key, 0) + wall

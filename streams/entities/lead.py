@@ -7,11 +7,11 @@ from typing import Any, Final
 import msgspec
 
 from funnelwatch.schemas.events import Event, Kind, LeadData
-from funnelwatch.streams.cells import LEAD_PIPELINE, Contribution, ItemCell, OpenLead
+from funnelwatch.streams.cells import LEAD_PIPELINE, Contribution, Item, ItemCell, OpenLead
 from funnelwatch.streams.context import Context
 from funnelwatch.streams.entities import flow
 from funnelwatch.streams.entities.flow import RepSums, count, leave
-from funnelwatch.streams.entities.ownership import NOBODY, Owners, first_owner
+from funnelwatch.streams.entities.ownership import NOBODY, Owners, last_places
 from funnelwatch.streams.entities.receiving import ReceivingFold
 from funnelwatch.streams.history import Step
 from funnelwatch.streams.links import Received, earliest_win, touches
@@ -25,7 +25,6 @@ DISQUALIFIED: Final = 5
 DELETED: Final = 6
 
 NEW_STATE: Final = "new"
-_ENDS: Final = (CONVERTED, DISQUALIFIED)
 _STATE_OF: Final = {QUALIFIED: "qualified", ACCEPTED: "accepted"}
 STATES: Final = (NEW_STATE, "qualified", "accepted")
 """The open states of a lead, in order."""
@@ -61,23 +60,43 @@ class LeadFold(ReceivingFold[LeadState]):
 
     def contribution(self, subject: str, state: LeadState, context: Context) -> Contribution:
         """Milestones, cohort, flow and first touch; the open lead as an item."""
-        history = state.history
-        if not history or _is_deleted(history):
+        if not state.history or _is_deleted(state.history):
             return Contribution()
-        return _contribution(subject, history, state.links, context, 0)
+        course = _Course(state.history, state.links)
+        sums: RepSums = {}
+        _count_milestones(sums, course, None)
+        now = _count_flow(sums, course, context, None)
+        touched_at = _first_touch_at(course)
+        _count_first_touch(sums, course, touched_at, context)
+        return Contribution(sums, _items(subject, course, now, touched_at))
 
     def difference(
         self, subject: str, state: LeadState, known: int, context: Context
     ) -> tuple[Contribution, Contribution] | None:
-        """As of `Fold`: while a lead is in its flow, the flow up to ``known`` stays what it was."""
+        """As of `Fold`: while a lead is in its flow, what the steps up to ``known`` counted stays."""
         history, links = state.history, state.links
-        prefix = history[:known]
-        if any(step[3] == DELETED for step in history) or any(step[3] in _ENDS for step in prefix):
+        before = _Course(history[:known], links)
+        if max(before.places[CONVERTED:]) >= 0:  # it ended, or was deleted
             return None
-        if first_owner(prefix) == NOBODY or (links and earliest_win(links) is not None):
+        if before.owners.first == NOBODY or (links and earliest_win(links) is not None):
             return None
-        before = _contribution(subject, prefix, links, context, known)
-        return before, _contribution(subject, history, links, context, known)
+        after = _Course(history, links, before)
+        if after.places[DELETED] >= 0:
+            return None
+        told: RepSums = {}
+        taken: RepSums = {}
+        _count_milestones(taken, before, after.places)
+        _count_milestones(told, after, before.places)
+        was = _position(before)
+        now = _count_flow(told, after, context, (known, *was))
+        touched_at = _first_touch_at(after)
+        if touched_at is not None and before.owners.at(touched_at) != after.owners.at(touched_at):
+            _count_first_touch(taken, before, touched_at, context)
+            _count_first_touch(told, after, touched_at, context)
+        return (
+            Contribution(taken, _items(subject, before, was, touched_at)),
+            Contribution(told, _items(subject, after, now, touched_at)),
+        )
 
     def relinked(
         self, subject: str, state: LeadState, links: list[Received], context: Context
@@ -88,9 +107,19 @@ class LeadFold(ReceivingFold[LeadState]):
             return Contribution(), Contribution()
         if earliest_win(links) is not None or earliest_win(state.links) is not None:
             return None
-        before, after = _Course(history, links), _Course(history, state.links)
-        now = _count_flow({}, after, context, len(history))
-        return _touched(subject, before, context, {}, now), _touched(subject, after, context, {}, now)
+        before = _Course(history, links)
+        after = before.linked(state.links)
+        was_touched_at, touched_at = _first_touch_at(before), _first_touch_at(after)
+        taken: RepSums = {}
+        told: RepSums = {}
+        if was_touched_at != touched_at:
+            _count_first_touch(taken, before, was_touched_at, context)
+            _count_first_touch(told, after, touched_at, context)
+        now = (NEW_STATE, 0) if after.ending is not None else _position(after)
+        return (
+            Contribution(taken, _items(subject, before, now, was_touched_at)),
+            Contribution(told, _items(subject, after, now, touched_at)),
+        )
 
     def forgettable(self, state: LeadState, before_us: int) -> bool:
         """Converted, disqualified or deleted, and neither an event, nor a conversion, nor a touch since."""
@@ -116,41 +145,29 @@ class LeadFold(ReceivingFold[LeadState]):
 _NOTHING: Final = (None,) * 4
 
 
-def _last_places(history: list[LeadStep]) -> list[int]:
-    """The place of the last step of each type, by its code; -1 if there is none."""
-    places = [-1] * len(LeadFold.codes)
-    for place, step in enumerate(history):
-        places[step[3]] = place
-    return places
-
-
 def _is_deleted(history: list[LeadStep]) -> bool:
-    places = _last_places(history)
+    places = last_places(history, len(LeadFold.codes))
     return places[DELETED] > places[CREATED]
 
 
-def _contribution(
-    subject: str, history: list[LeadStep], links: list[Received], context: Context, counted_from: int
-) -> Contribution:
-    """What the lead adds, but for the flow before the step at ``counted_from``."""
-    course = _Course(history, links)
-    sums: RepSums = {}
-    _count_milestones(sums, course)
-    now = _count_flow(sums, course, context, counted_from)
-    return _touched(subject, course, context, sums, now)
-
-
-def _touched(subject: str, course: _Course, context: Context, sums: RepSums, now: tuple[str, int]) -> Contribution:
-    """The first touch counted into ``sums``; the open lead as an item, in the state it is in ``now`` and since when."""
-    history, links = course.history, course.links
-    first_touch_at = _count_first_touch(sums, course, context)
+def _items(subject: str, course: _Course, now: tuple[str, int], first_touch_at: int | None) -> dict[ItemCell, Item]:
+    """The open lead, in the state it is in ``now`` and since when; nothing if it ended."""
     if course.ending is not None:
-        return Contribution(sums)
+        return {}
     stage, entered_at = now
+    history, links = course.history, course.links
     touched_at = max([history[-1][0], *touches(links)]) if links else history[-1][0]
-    channel = next((rest[0] for *_, rest in reversed(history) if rest is not None and rest[0] is not None), None)
-    item = OpenLead(stage, history[0][0], entered_at, first_touch_at, touched_at, channel)
-    return Contribution(sums, {ItemCell(course.owners.present, "open_lead", subject): item})
+    item = OpenLead(stage, history[0][0], entered_at, first_touch_at, touched_at, _channel(history))
+    return {ItemCell(course.owners.present, "open_lead", subject): item}
+
+
+def _channel(history: list[LeadStep]) -> str | None:
+    """The last one that was told."""
+    for step in reversed(history):
+        rest = step[5]
+        if rest is not None and rest[0] is not None:
+            return rest[0]
+    return None
 
 
 class Ending(msgspec.Struct, frozen=True, gc=False):
@@ -168,12 +185,26 @@ class _Course:
 
     __slots__ = ("ending", "history", "links", "owners", "places")
 
-    def __init__(self, history: list[LeadStep], links: list[Received]) -> None:
+    def __init__(self, history: list[LeadStep], links: list[Received], known: _Course | None = None) -> None:
+        """``known`` is that of the first steps, of which one at least sets an owner."""
         self.history = history
         self.links = links
-        self.owners = Owners(history)
-        self.places = _last_places(history)
+        if known is None:
+            self.owners = Owners(history)
+            self.places = last_places(history, len(LeadFold.codes))
+        else:
+            self.owners = Owners(history, known.owners)
+            self.places = known.places.copy()
+            for place in range(len(known.history), len(history)):
+                self.places[history[place][3]] = place
         self.ending = self._ending(earliest_win(links) if links else None)
+
+    def linked(self, links: list[Received]) -> _Course:
+        """The same with other links, of which none is a win either."""
+        other = _Course.__new__(_Course)
+        other.history, other.links, other.owners = self.history, links, self.owners
+        other.places, other.ending = self.places, self.ending
+        return other
 
     def at(self, place: int) -> int:
         """The time of a step."""
@@ -194,54 +225,84 @@ class _Course:
         return Ending(how, self.at(place), place, self.owners.after(place), self.owners.before(place))
 
 
-def _count_milestones(sums: RepSums, course: _Course) -> None:
+def _count_milestones(sums: RepSums, course: _Course, other: list[int] | None) -> None:
+    """The milestones; but for those that another course of the lead has at the same places, if it has any.
+
+    The other course is longer or shorter by steps at the end, and the shorter one has an owner and no end: what comes
+    of the same place is then the same.
+    """
     owners, ending = course.owners, course.ending
     qualified, accepted = course.places[QUALIFIED], course.places[ACCEPTED]
-    count(sums, owners.after(0), course.at(0), ("lead", "created"))
-    if accepted >= 0:
+    is_new = other is None or accepted != other[ACCEPTED]
+    if other is None:
+        count(sums, owners.after(0), course.at(0), ("lead", "created"))
+    if accepted >= 0 and is_new:
         count(sums, owners.after(accepted), course.at(accepted), ("lead", "accepted"))
     is_converted = ending is not None and ending.how == flow.WON
     if ending is not None:
         count(sums, ending.owner, ending.at, ("lead", "converted" if is_converted else "disqualified"))
-    if qualified >= 0:
-        owner, at = owners.after(qualified), course.at(qualified)
+    if qualified < 0:
+        return
+    owner, at = owners.after(qualified), course.at(qualified)
+    if other is None or qualified != other[QUALIFIED]:
+        is_new = True
         count(sums, owner, at, ("lead", "qualified"))
-        if accepted >= 0:
-            count(sums, owner, at, ("cohort", "accepted"))
-        if is_converted:
-            count(sums, owner, at, ("cohort", "converted"))
+    if accepted >= 0 and is_new:
+        count(sums, owner, at, ("cohort", "accepted"))
+    if is_converted:
+        count(sums, owner, at, ("cohort", "converted"))
 
 
-def _count_flow(sums: RepSums, course: _Course, context: Context, counted_from: int) -> tuple[str, int]:
-    """The sojourns in `STATES`; the state the lead is in at the end of them, and since when."""
+def _position(course: _Course) -> tuple[str, int]:
+    """The state that the steps of a lead without an end leave it in, and since when."""
+    stage, since = NEW_STATE, course.history[0][0]
+    for step in course.history:
+        to = _STATE_OF.get(step[3], stage)
+        if to != stage:
+            stage, since = to, step[0]
+    return stage, since
+
+
+def _count_flow(
+    sums: RepSums, course: _Course, context: Context, begin: tuple[int, str, int] | None
+) -> tuple[str, int]:
+    """The sojourns in `STATES`; the state the lead is in at the end of them, and since when.
+
+    They are counted from the step at ``begin`` on, which says in which state the lead was just before it, and since
+    when; None: from the first.
+    """
     history, owners, ending = course.history, course.owners, course.ending
-    stage, since = NEW_STATE, history[0][0]
+    place, stage, since = begin or (0, NEW_STATE, history[0][0])
     if ending is not None and ending.at < since:
         return stage, since
-    if not counted_from:
+    if begin is None:
         count(sums, owners.after(0), since, ("entered", LEAD_PIPELINE, stage))
-    for place in range(len(history) if ending is None else ending.taken):
-        at, _, _, code, _, _ = history[place]
+    for at_place in range(place, len(history) if ending is None else ending.taken):
+        at, _, _, code, _, _ = history[at_place]
         to = _STATE_OF.get(code, stage)
         if to == stage:
             continue
-        if place >= counted_from:
-            how = flow.FORWARD if STATES.index(to) > STATES.index(stage) else flow.BACK
-            leave(sums, (owners.before(place), LEAD_PIPELINE, stage), how, (since, at), context.calendar)
-            count(sums, owners.after(place), at, ("entered", LEAD_PIPELINE, to))
+        how = flow.FORWARD if STATES.index(to) > STATES.index(stage) else flow.BACK
+        leave(sums, (owners.before(at_place), LEAD_PIPELINE, stage), how, (since, at), context.calendar)
+        count(sums, owners.after(at_place), at, ("entered", LEAD_PIPELINE, to))
         stage, since = to, at
     if ending is not None:
         leave(sums, (ending.owner_before, LEAD_PIPELINE, stage), ending.how, (since, ending.at), context.calendar)
     return stage, since
 
 
-def _count_first_touch(sums: RepSums, course: _Course, context: Context) -> int | None:
-    created_at, links = course.at(0), course.links
-    at = min((touch for touch in touches(links) if touch >= created_at), default=None) if links else None
-    if at is not None:
-        owner = course.owners.at(at)
-        working = context.calendar.working_us(created_at, at)
-        count(sums, owner, at, ("touch", bin_of(working)))
-        if working:
-            count(sums, owner, at, ("touch_us",), working)
-    return at
+def _first_touch_at(course: _Course) -> int | None:
+    if not course.links:
+        return None
+    created_at = course.at(0)
+    return min([touch for touch in touches(course.links) if touch >= created_at], default=None)
+
+
+def _count_first_touch(sums: RepSums, course: _Course, at: int | None, context: Context) -> None:
+    if at is None:
+        return
+    owner = course.owners.at(at)
+    working = context.calendar.working_us(course.at(0), at)
+    count(sums, owner, at, ("touch", bin_of(working)))
+    if working:
+        count(sums, owner, at, ("touch_us",), working)

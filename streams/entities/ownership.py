@@ -29,13 +29,21 @@ def owner_after(history: Sequence[Any], place: int) -> str:
 class Owners:
     """The owner after, and just before, each of an entity's steps (whose member at 4 is the rep)."""
 
-    __slots__ = ("_after", "_first", "_history")
+    __slots__ = ("_after", "_history", "first")
 
-    def __init__(self, history: Sequence[Any]) -> None:
+    def __init__(self, history: Sequence[Any], known: Owners | None = None) -> None:
+        """``known`` are those of the first steps, of which one at least sets an owner."""
         self._history = history
-        owner = self._first = first_owner(history)
-        self._after: list[str] = []
-        for step in history:
+        if known is None:
+            owner = self.first = first_owner(history)
+            self._after: list[str] = []
+            new = history
+        else:
+            self.first = known.first
+            self._after = known._after.copy()  # noqa: SLF001  (its own kind)
+            owner = self._after[-1]
+            new = history[len(self._after) :]
+        for step in new:
             owner = step[4] or owner
             self._after.append(owner)
 
@@ -45,7 +53,7 @@ class Owners:
 
     def before(self, place: int) -> str:
         """The owner just before the step at ``place``."""
-        return self._after[place - 1] if place else self._first
+        return self._after[place - 1] if place else self.first
 
     def at(self, instant: int) -> str:
         """The owner after all steps with a time up to ``instant``."""
@@ -57,12 +65,12 @@ class Owners:
         return self._after[-1] if self._after else NOBODY
 
 
-def last_place(history: Sequence[Any], code: int) -> int:
-    """The place of the last step of a type; -1 if there is none."""
-    place = len(history) - 1
-    while place >= 0 and history[place][3] != code:
-        place -= 1
-    return place
+def last_places(history: Sequence[Any], codes: int) -> list[int]:
+    """The place of the last step of each type, by its code; -1 if there is none."""
+    places = [-1] * codes
+    for place, step in enumerate(history):
+        places[step[3]] = place
+    return places
 
 
 def last_set(history: Sequence[Any], member: int) -> Any:

@@ -8,7 +8,8 @@ from funnelwatch.schemas.events import Kind
 from funnelwatch.streams.entities.ownership import last_set
 from funnelwatch.streams.links import TOUCH, Link
 
-_TARGETS: Final = (Kind.LEAD, Kind.DEAL)
+_LEAD: Final = Kind.LEAD
+_DEAL: Final = Kind.DEAL
 
 
 def touch_links(
@@ -20,19 +21,26 @@ def touch_links(
     """
     if not history:
         return []
+    kind, subject = origin
     version, told_at = len(history) + len(repeats), history[-1][0]
-    links = []
-    for target, member in zip(_TARGETS, members, strict=True):
-        if version == 1:
-            one = history[0][member]
-            if one is not None:
-                links.append(Link(target, one, *origin, TOUCH, at, version, told_at))
-            continue
-        named = {step[member] for steps in (history, repeats) for step in steps} - {None}
+    links: list[Link] = []
+    if version == 1:  # nearly always
+        step = history[0]
+        lead, deal = step[members[0]], step[members[1]]
+        if lead is not None:
+            links.append(Link(_LEAD, lead, kind, subject, TOUCH, at, version, told_at))
+        if deal is not None:
+            links.append(Link(_DEAL, deal, kind, subject, TOUCH, at, version, told_at))
+        return links
+    for target, member in ((_LEAD, members[0]), (_DEAL, members[1])):
+        named = {step[member] for step in history}
+        if repeats:
+            named.update([step[member] for step in repeats])
+        named.discard(None)
         if named:
             present = last_set(history, member)
             links += [
-                Link(target, one, *origin, TOUCH, at if one == present else None, version, told_at)
+                Link(target, one, kind, subject, TOUCH, at if one == present else None, version, told_at)
                 for one in sorted(named)
             ]
     return links
