@@ -37,6 +37,8 @@ AGED_PER_REFRESH: Final = 400
 """Documents renewed in one refresh only since a minute has passed; those that changed come first."""
 TOGETHER_SECONDS: Final = 1.0
 """Teams and the organisation change with every rep: they are computed again at most this often."""
+OTHERS_SECONDS: Final = 60.0
+"""How old what a rep is compared with (the team, the organisation) may be where nobody asks for the document."""
 EVIDENCE_DIGITS: Final = 1
 """Evidence in rows; finer steps would send every row to every page each second."""
 
@@ -110,9 +112,19 @@ class Figures:
         self._listed_as_of = (-1, -1)
 
     def find(self, key: Key, now: int) -> Entry | None:
-        """The entry of a rep, a team or the organisation as of now; None if there is no such."""
+        """The entry of a rep, a team or the organisation as of now; None if there is no such.
+
+        A rep is compared with the team as it was up to a minute ago; `serve` looks again.
+        """
         self._take()
         return self._current(key, now) if key in self._listed(now) else None
+
+    def serve(self, key: Key, now: int) -> Entry | None:
+        """As `find`; whom a rep is compared with is as of a moment ago, too."""
+        entry = self.find(key, now)
+        if entry is None or not self._is_behind(entry, TOGETHER_SECONDS):
+            return entry
+        return self._put(key, now)
 
     def reps(self) -> list[tuple[Row, Document]]:
         """Row and document of every rep as of the last refresh."""
@@ -240,23 +252,31 @@ class Figures:
             return True
         if key[0] == "rep":
             return key[1] in self._changed
-        return entry.revision != self._table.revision and clock.monotonic() - entry.computed >= TOGETHER_SECONDS
+        return self._is_behind(entry, TOGETHER_SECONDS)
+
+    def _is_behind(self, entry: Entry, seconds: float) -> bool:
+        """Whether the table has changed anywhere since, and so long ago."""
+        return entry.revision != self._table.revision and clock.monotonic() - entry.computed >= seconds
 
     def _is_old(self, key: Key, now: int) -> bool:
-        return self._entries[key].minute != now // MINUTE_US
+        """A minute has passed, by the clock of figures or by ours: that one may stand still, or be that of events."""
+        entry = self._entries[key]
+        return entry.minute != now // MINUTE_US or self._is_behind(entry, OTHERS_SECONDS)
 
     def _current(self, key: Key, now: int) -> Entry:
-        if self._is_new(key) or self._is_old(key, now):
-            self._entries[key] = entry = self._compute(key, now)
-            if key != ORGANISATION:
-                self._series.put(entry.document)
-                self._series.put_evidence(entry.document, self._evidence.get(key, {}))
-                self._series.put_details(entry.document, self._details.get(key, {}))
-            self._moved.add(key)
-            if key[0] == "rep":
-                self._changed.discard(key[1])
-                self._renewed.add(key[1])
-        return self._entries[key]
+        return self._put(key, now) if self._is_new(key) or self._is_old(key, now) else self._entries[key]
+
+    def _put(self, key: Key, now: int) -> Entry:
+        self._entries[key] = entry = self._compute(key, now)
+        if key != ORGANISATION:
+            self._series.put(entry.document)
+            self._series.put_evidence(entry.document, self._evidence.get(key, {}))
+            self._series.put_details(entry.document, self._details.get(key, {}))
+        self._moved.add(key)
+        if key[0] == "rep":
+            self._changed.discard(key[1])
+            self._renewed.add(key[1])
+        return entry
 
     def _compute(self, key: Key, now: int) -> Entry:
         document = self._document(key)(now)

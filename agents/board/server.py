@@ -84,7 +84,7 @@ def _json(data: object) -> web.Response:
 
 async def _entry(request: web.Request, key: Key) -> web.Response:
     board = request.app[BOARD]
-    entry = board.figures.find(key, board.now())
+    entry = board.figures.serve(key, board.now())
     if entry is None:
         return problem(404, f"No such {key[0]}", f"No {key[0]} has the id {key[1]!r}.")
     tag = ETag(entry.etag)
