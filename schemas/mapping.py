@@ -194,9 +194,20 @@ def placeholders(template: str) -> set[str]:
     """The columns a template names.
 
     Raises:
-        ValueError: Its braces are not in order.
+        ValueError: Its braces are not in order, or what stands behind a name formats no text.
     """
-    return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+    found = [(name, form or "") for _, name, form, _ in Formatter().parse(template) if name is not None]
+    for _, form in found:
+        format("a text", form)
+    return {name for name, _ in found}
+
+
+def filled(template: str, columns: Mapping[str, str]) -> str:
+    """A template with the texts of columns in it. A name with dots is a name, not a way into a value."""
+    return "".join(
+        literal + ("" if name is None else format(columns[name].strip(), form or ""))
+        for literal, name, form, _ in Formatter().parse(template)
+    )
 
 
 def columns_of(source: Source) -> set[str]:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from funnelwatch.schemas import careful, fields, written
 from funnelwatch.schemas.events import Event
-from funnelwatch.schemas.mapping import Condition, EventRule, FileRule, Import, Money, Source, Value
+from funnelwatch.schemas.mapping import Condition, EventRule, FileRule, Import, Money, Source, Value, filled
 from funnelwatch.schemas.reasons import Reason, RefusedError
 
 TIMES_CACHED_MAX: Final = 65_536
@@ -139,7 +139,7 @@ class RowReader:
         if value.column:
             return cells[value.column]
         if value.template:
-            return value.template.format_map({name: cells[name].strip() for name in value.columns})
+            return filled(value.template, cells)
         return row_id if value.row_id else str(value.constant)
 
     def _looked_up(self, value: Value, cells: Cells) -> str:

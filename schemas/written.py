@@ -46,9 +46,11 @@ class Times:
     def _micros(self, reader: Callable[[str], datetime], text: str) -> int | None:
         try:
             moment = reader(text)
-            return fields.micros(moment if moment.tzinfo else moment.replace(tzinfo=self._zone))
+            at = fields.micros(moment if moment.tzinfo else moment.replace(tzinfo=self._zone))
+            fields.moment_of(at)  # a local time at the edge of the calendar may be beyond it in UTC
         except (ValueError, OverflowError):
             return None
+        return at
 
 
 def western(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -10,7 +12,8 @@ from support.wire import months as month_texts
 from funnelwatch.schemas import written
 from funnelwatch.schemas.encode import encode_event, time_text
 from funnelwatch.schemas.events import DealData, Event, Kind, Quota, RepData
-from funnelwatch.schemas.mapping import Condition, Money, parse
+from funnelwatch.schemas.mapping import Condition, Money, filled, parse, placeholders
+from funnelwatch.schemas.reasons import RefusedError
 from funnelwatch.schemas.rows import BadRowError, RowReader, holds, joined, missing_columns, rule_of
 
 EUROPE = Money(decimal=",", group=".", symbols="€")
@@ -249,3 +252,22 @@ def test_no_row_raises_anything_but_a_bad_row(change):
     for event in found:
         encode_event(event)
         time_text(event.at)
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [("{a.b}/{No}", "x/7"), ("{No:0>3}", "007"), ("{{{No}}}", "{7}"), ("{No.__class__}", "y"), ("plain", "plain")],
+)
+def test_a_template_puts_texts_together_and_reaches_into_nothing(template, text):
+    assert filled(template, {"a.b": " x ", "No": "7", "No.__class__": "y"}) == text
+
+
+@pytest.mark.parametrize("template", ["{No", "No}", "{No:d}", "{No:{width}}"])
+def test_a_template_that_would_fail_at_a_row_is_refused_beforehand(template):
+    with pytest.raises(ValueError, match=r".+"):
+        placeholders(template)
+
+
+def test_a_local_time_before_the_first_year_is_no_time():
+    with pytest.raises(RefusedError, match="is no time"):
+        written.Times(("iso",), ZoneInfo("Asia/Tehran")).instant("0001-01-01T00:00:00")

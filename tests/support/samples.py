@@ -11,7 +11,7 @@ from pathlib import Path
 from funnelwatch.schemas.sources.contract import Delivery, SourceOptions
 
 PAYLOADS = Path(__file__).parents[3] / "shared" / "payloads"
-MODULES = ("samples_phones", "samples_crm")
+MODULES = ("samples_phones", "samples_crm", "samples_formats")
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 JSON = {"content-type": "application/json"}
 NOW_US = 1_764_237_600_000_000

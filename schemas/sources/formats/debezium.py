@@ -44,7 +44,7 @@ def translate(delivery: Delivery, options: SourceOptions, /) -> list[Result]:
         return [Passed("tombstone", "it follows a deletion, for the compaction of its topic")]
     change = reading.mapping(payload, "the change")
     operation = change.get("op")
-    if operation in {"m", "t"}:
+    if operation in ("m", "t"):
         return [Passed("no_row", "a message or a truncation is no change of a row")]
     if operation not in OPERATIONS:
         raise RefusedError(Reason.UNKNOWN_VALUE, "op is none of c, u, d, r: is this a change event of Debezium?")

@@ -77,7 +77,7 @@ def _document(delivery: Delivery) -> Any:
 
 
 def _records(document: Any, rule: FileRule) -> list[Any]:
-    records = _path(rule.each).findall(document) if rule.each else document
+    records = _found(rule.each, document) if rule.each else document
     if not isinstance(records, list):
         records = [records]
     return reading.sequence(records, "the delivery", RECORDS_MAX)
@@ -89,7 +89,7 @@ def _cells(record: Any, rule: FileRule) -> dict[str, str]:
 
 def _text(record: Any, column: str) -> str:
     if column.startswith("$"):
-        found = _path(column).findall(record)
+        found = _found(column, record)
         return reading.text_of(found[0]) if found else ""
     if isinstance(record, Mapping) and column in record:
         return reading.text_of(record[column])
@@ -129,6 +129,14 @@ def _prefixed(options: SourceOptions) -> Import:
     if mapping.prefix:
         return mapping
     return msgspec.structs.replace(mapping, prefix=f"{options.prefix or options.name}:")
+
+
+def _found(path: str, value: Any) -> list[Any]:
+    """What a JSONPath names in a value. The library would read a text as another document."""
+    if not isinstance(value, dict | list):
+        return []
+    found: list[Any] = _path(path).findall(value)
+    return found
 
 
 @lru_cache(maxsize=PATHS_CACHED_MAX)

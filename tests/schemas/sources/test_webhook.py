@@ -187,3 +187,9 @@ def test_every_system_has_a_page_of_its_own_name_and_says_what_its_options_mean(
         assert system.page.endswith(".md")
         assert Path(system.page).name == system.page
         assert all(system.options.values())
+
+
+def test_a_text_in_a_document_is_not_read_as_another_document():
+    inner = json.dumps({"deals": [WON["deals"][1]]})
+
+    assert [one.reason for one in SYSTEM.translate(body(inner), OPTIONS)] == ["no_rule"]
