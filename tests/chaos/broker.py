@@ -11,12 +11,12 @@ from row import Bench, Row
 
 from funnelwatch.agents.embedded import EmbeddedKafka, free_ports
 
-EXITS_PER_FAULT_MAX = 2
+EXITS_PER_FAULT_MAX = 1
 """A worker that lost its broker may leave, uncertain of what arrived; it must not crash again and again."""
 
 
 def run(bench: Bench) -> str:
-    away = bench.pick(5, 60)
+    away = bench.pick(5, 60, mutated=15)
     own = EmbeddedKafka(bench.folder / "kafka", *free_ports(2))
     own.start()
     try:

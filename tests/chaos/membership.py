@@ -21,7 +21,7 @@ WINDOW = "30d"
 
 
 def run(bench: Bench) -> str:
-    lasts = bench.pick(20, 300, mutated=12)
+    lasts = bench.pick(20, 300, mutated=30)
     with Arena(bench.broker, bench.folder, seed=bench.seed, size=(8, 30), changes=bench.changes) as arena:
         arena.ask_oracle()
         first, second, third = arena.workers

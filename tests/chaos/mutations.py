@@ -272,8 +272,8 @@ def emptied_at_claim() -> None:
     shard_store.ShardStore.claim = claim_and_empty
 
 
-EMPTY_SECONDS = 0.5
-"""As long as a large shard takes."""
+EMPTY_SECONDS = 4.0
+"""As long as a very large shard takes."""
 
 
 def gives_up() -> None:
