@@ -16,7 +16,8 @@ LABEL org.opencontainers.image.title="Funnelwatch" \
       org.opencontainers.image.description="Exact, live sales KPIs per rep from CRM and telephone events"
 RUN groupadd --gid 10001 funnelwatch \
  && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin funnelwatch \
- && install -d -o 10001 -g 10001 /var/lib/funnelwatch /etc/alertmanager
+ && install -d -o 10001 -g 10001 /var/lib/funnelwatch \
+ && install -d -o 65534 -g 65534 /etc/alertmanager
 COPY --from=build /opt/funnelwatch /opt/funnelwatch
 ENV PATH=/opt/funnelwatch/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001:10001
