@@ -55,7 +55,7 @@ def _checked(options: SourceOptions) -> list[str]:
     if options.option("login", LOGINS[0]) not in LOGINS:
         found.append(f"login: must be one of {', '.join(LOGINS)}")
     port = options.option("port", "5038")
-    if not port.isdecimal() or not 0 < int(port) <= _PORT_MAX:
+    if not port.isdecimal() or len(port) > len(str(_PORT_MAX)) or not 0 < int(port) <= _PORT_MAX:
         found.append("port: must be a port")
     return found
 

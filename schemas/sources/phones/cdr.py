@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from funnelwatch.schemas import fields
 from funnelwatch.schemas.reasons import Reason, RefusedError
 from funnelwatch.schemas.sources import reading
 from funnelwatch.schemas.sources.contract import SourceOptions
@@ -54,6 +54,7 @@ AMI_NAMES: Final = {
 """What columns are called in AMI's ``Cdr`` event and in FreePBX's table, and here."""
 _BEST: Final = ("connected", "voicemail", "no_answer", "busy", "failed")
 """Of several rows' outcomes the first of these is the call's."""
+_SEQUENCE: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _MAILBOXES: Final = frozenset({"voicemail", "voicemailmain", "minivmrecord"})
 
 
@@ -78,8 +79,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def place(self) -> tuple[int, int, str, str]:
         """The order of the rows of a call: by begin, then as Asterisk numbered them."""
-        number = int(self.sequence) if self.sequence.isascii() and self.sequence.isdecimal() else 0
-        return (self.started, min(number, fields.COUNT_MAX), self.unique, self.dstchannel)
+        number = int(self.sequence) if _SEQUENCE.fullmatch(self.sequence) else 0
+        return (self.started, number, self.unique, self.dstchannel)
 
 
 def rows_of_csv(body: bytes, options: SourceOptions) -> list[dict[str, str]]:

@@ -184,6 +184,11 @@ def test_a_row_more_says_it_anew_and_later_in_the_order():
     assert (first[0].at, first[0].id) < (both[0].at, both[0].id)
 
 
+@pytest.mark.parametrize("sequence", ["9" * 5_000, "-1", "x", "", "۱۲"])
+def test_a_sequence_that_is_no_number_is_no_trouble(sequence):
+    assert len(translated([CDR | {"sequence": sequence}], options("asterisk"))) == 1
+
+
 def test_names_in_another_encoding_are_no_trouble():
     body = MASTER.replace("Sara", "J\xfcrgen").encode("latin-1")
 
