@@ -106,6 +106,7 @@ async def test_a_restart_goes_on_where_it_was(tmp_path):
         settings = settings_of(tmp_path, vendor)
         async with running(settings) as gateway:
             await events(gateway, 100)
+            await rounds(gateway, vendor)  # how far it came is noted once the events are safe
         vendor.asked.clear()
         vendor.modules["Potentials"].append(deal(77, "2026-03-02 12:00:00"))
         async with running(settings) as gateway:
