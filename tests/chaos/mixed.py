@@ -127,6 +127,6 @@ ROW = Row(
     "",
     "faults of all kinds at random instants, one on top of another",
     run,
-    mutations=("no_barrier", "redelivery_forgotten", "overwrite"),
+    mutations=("no_barrier", "redelivery_forgotten"),
     seeds=6,
 )
