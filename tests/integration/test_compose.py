@@ -19,7 +19,7 @@ from funnelwatch.agents.embedded.errors import EmbeddedError
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(
         not all(map(shutil.which, ("prometheus", "prometheus-alertmanager", "redis-server", "redis-cli"))),
         reason="Debian's prometheus, prometheus-alertmanager and redis are not on the path",

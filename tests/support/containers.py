@@ -26,6 +26,7 @@ PORTS = (9092, 9094, 6379, 8080, 8081, 8082, 9090, 9093)
 PROGRAMS = {"prom/prometheus": "prometheus", "prom/alertmanager": "prometheus-alertmanager"}
 """The entry point of an image that is not ours."""
 STOP_SECONDS = 25.0
+CHECK_SECONDS = 15.0
 _SERVERS_OF_NAMES = re.compile(
     r"dns_sd_configs:\n +- names: \[\w+\]\n +type: A\n +port: (\d+)\n +refresh_interval: \w+"
 )
@@ -101,20 +102,23 @@ class Containers:
         """The service's own health check."""
         test = self._services[service]["healthcheck"]["test"]
         command = ["sh", "-c", test[1]] if test[0] == "CMD-SHELL" else test[1:]
-        checked = subprocess.run(
-            self._ours([self._placed(part.replace("$$", "$"), service) for part in command]),
-            env=self.environment(service),
-            capture_output=True,
-            check=False,
-            timeout=30,
-        )
+        try:
+            checked = subprocess.run(
+                self._ours([self._placed(part.replace("$$", "$"), service) for part in command]),
+                env=self.environment(service),
+                capture_output=True,
+                check=False,
+                timeout=CHECK_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            return False  # as an engine takes it
         return checked.returncode == 0
 
-    def await_healthy(self, service: str, seconds: float = 90.0) -> None:
+    def await_healthy(self, service: str, seconds: float = 150.0) -> None:
         """Until the health check is content."""
         self.wait(f"{service} is healthy", lambda: self.check(service), seconds)
 
-    def wait(self, what: str, until: Callable[[], bool], seconds: float = 90.0) -> None:
+    def wait(self, what: str, until: Callable[[], bool], seconds: float = 150.0) -> None:
         """Until something is so; the end of the logs tells why it never was."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
