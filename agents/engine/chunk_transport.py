@@ -25,6 +25,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -178,10 +179,23 @@ class DurableConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is untype
 
     def fetched(self, tp: TP) -> int | None:
         """The next offset that is asked for; None while it is not ours to say."""
-        consumer = self._thread._consumer  # noqa: SLF001  (aiokafka's own `position` may only be awaited in its thread)
-        subscription = consumer._subscription.subscription  # noqa: SLF001  (as above)
-        state = subscription and subscription.assignment and subscription.assignment._tp_state.get(tp)  # noqa: SLF001
+        state = self._state_of(tp)
         return state.position if state and state.has_valid_position else None
+
+    def highwater(self, tp: TP) -> int | None:
+        """As stock, but None while the partition is being moved: stock raises, and a healthy worker left for it."""
+        state = self._state_of(tp)
+        return state.highwater if state else None
+
+    def _state_of(self, tp: TP) -> Any:
+        consumer = self._thread._consumer  # noqa: SLF001  (aiokafka's own `position` may only be awaited in its thread)
+        subscription = consumer and consumer._subscription.subscription  # noqa: SLF001  (as above)
+        return subscription and subscription.assignment and subscription.assignment._tp_state.get(tp)  # noqa: SLF001
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """As stock, which only writes to the log; not of a partition that is being moved, over which it crashes."""
+        with suppress(AssertionError, AttributeError):
+            super().verify_event_path(now, tp)
 
 
 class ChunkConsumer(HoldingConsumer, DurableConsumer):

@@ -286,3 +286,24 @@ def test_a_partition_that_never_had_a_message_has_a_position_too(consumer):
     consumer._committed_offset[SOURCE] = 7
 
     assert consumer.committed() == {SOURCE: 7, empty: 0}
+
+
+@pytest.mark.parametrize("assignment", [None, SimpleNamespace(_tp_state={})])
+def test_a_partition_that_is_being_moved_has_no_end_and_no_position_and_nobody_leaves_for_it(consumer, assignment):
+    """The figures about progress asked for it in the middle of a rebalance, and the worker left."""
+    subscription = SimpleNamespace(assignment=assignment)
+    consumer._thread = SimpleNamespace(
+        _consumer=SimpleNamespace(_subscription=SimpleNamespace(subscription=subscription))
+    )
+
+    assert (consumer.highwater(SOURCE), consumer.fetched(SOURCE)) == (None, None)
+
+
+@pytest.mark.parametrize("failure", [AssertionError(), AttributeError("highwater")])
+def test_looking_for_partitions_that_stand_still_is_nothing_to_leave_for_while_they_are_moved(consumer, failure):
+    def verify(now, tp):
+        raise failure
+
+    consumer._thread = SimpleNamespace(verify_event_path=verify)
+
+    consumer.verify_event_path(0.0, SOURCE)
