@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import resource
 import signal
@@ -144,6 +145,8 @@ class _Gateway:
         loop.set_exception_handler(_unretrieved)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        gc.collect()
+        gc.freeze()  # what is there now stays: a collection that looks at all of it holds everybody up
         outlet = asyncio.create_task(self._outlet.run())
         helpers = [asyncio.create_task(work) for work in (self._look(), self._remember(), self._connections.watch())]
         polls = [asyncio.create_task(self._poll(name)) for name in self._pollers]
