@@ -177,6 +177,8 @@ class EntityTable(faust.Table):  # type: ignore[misc]  # Faust is untyped
             gap = opening.own(sent.result().offset, records)
             try:
                 self._persist_offset(partition, opening)
+            except PartitionLost:
+                return  # the disk is closed already, in an orderly stop: recovery reads it back
             except Exception as failure:  # noqa: BLE001  (a callback's errors are dropped: a full disk, most likely)
                 self.app.die(failure, f"how far {self.name}[{partition}] holds its changelog could not be noted")
             if gap is not None:

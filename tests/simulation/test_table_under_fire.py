@@ -187,6 +187,21 @@ async def test_an_offset_waits_for_what_its_events_put_into_the_changelog(broker
     assert dict(worker.table.rows(0)) == broker.truth()
 
 
+async def test_what_is_acknowledged_after_an_orderly_stop_closed_the_disk_is_no_failure(broker, disks):
+    """The worker left with 70 instead of the code of an orderly stop."""
+    broker.source = [(key, ord("a")) for key in KEYS[:3]]
+    worker = SimulatedWorker(broker, disks / "1")
+    await worker.take_over()
+    await worker.fold()
+    died = []
+    worker.app.die = lambda failure, why: died.append(why)
+    worker.table.data._dbs.clear()
+    await worker.deliver(1)
+
+    assert not died
+    assert broker.truth() == {record.key: record.value for record in broker.changelog}
+
+
 async def test_rows_found_outdated_in_a_recovery_that_is_cut_short_are_still_written_again(broker, disks):
     """Which rows are outdated has to survive the crash that comes before they are written."""
     worker, stranger = SimulatedWorker(broker, disks / "1"), SimulatedWorker(broker, disks / "2")
