@@ -209,7 +209,7 @@ PAIRS: Final = (
         "As evidence_observed. A baseline that surprises: look at the days before the window.",
     ),
     _kpi(
-        "evidence_window_days",
+        "evidence_window_workdays",
         "detector",
         "",
         "working days of the strongest window (loss_spike); 0 for detectors without one.",

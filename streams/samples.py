@@ -50,7 +50,7 @@ def detail_samples(
         yield f"sales_{level}_evidence_observed", labels, str(found.observed)
         yield f"sales_{level}_evidence_of", labels, str(found.of)
         yield f"sales_{level}_evidence_baseline", labels, str(found.baseline)
-        yield f"sales_{level}_evidence_window_days", labels, str(found.window_days)
+        yield f"sales_{level}_evidence_window_workdays", labels, str(found.window_days)
         if detector in withheld:
             yield f"sales_{level}_evidence_withheld", labels, "1"
 

@@ -114,7 +114,7 @@ def _filled(text: str, level: str, detector: str) -> str:
         "USUAL": number(level, "baseline", detector),
         "USUAL1": number(level, "baseline", detector, "printf `%.1f`"),
         "SHARE": number(level, "baseline", detector, "printf `%.0f%%`", " * 100"),
-        "DAYS": number(level, "window_days", detector),
+        "DAYS": number(level, "window_workdays", detector),
     }
     for part, template in parts.items():
         text = text.replace(f"<{part}>", template)

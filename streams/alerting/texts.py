@@ -31,7 +31,7 @@ def name(level: str) -> str:
 
 
 def number(level: str, part: str, detector: str, form: str = "printf `%.0f`", scale: str = "") -> str:
-    """What the evidence is made of (``observed``, ``of``, ``baseline``, ``window_days``); ``?`` if unknown."""
+    """What the evidence is made of (``observed``, ``of``, ``baseline``, ``window_workdays``); ``?`` if unknown."""
     query = selector(level, f"sales_{level}_evidence_{part}", f', detector="{detector}"')
     query = query.replace("`", "`max(", 1).replace("}`", f"}}){scale}`", 1)
     return f"{{{{ with {query} | query }}}}{{{{ . | first | value | {form} }}}}{{{{ else }}}}?{{{{ end }}}}"
