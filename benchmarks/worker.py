@@ -216,6 +216,7 @@ class Bench:
         self.caught_up: list[CaughtUp] = []
         self.limits: list[tuple[float, float]] = []
         self.delays: dict[int, list[list[float]]] = {rate: [] for rate in RATES}
+        self.cores: dict[int, list[float]] = {rate: [] for rate in RATES}
 
     def settings(self, number: int) -> Settings:
         name = f"r{number}"
@@ -236,6 +237,7 @@ class Bench:
         worker = ServerProcess("worker", command, self.root / f"{number}.log", environment)
         worker.start()
         try:
+            assert worker.pid is not None
             assert self.kafka.pid is not None
             assert self.redis.pid is not None
             servers = (self.kafka.pid, self.redis.pid)
@@ -243,7 +245,9 @@ class Bench:
             begin = 0
             for rate in RATES if self.arguments.seconds else ():
                 end = begin + int(rate * self.arguments.seconds)
+                spent = cpu_seconds(worker.pid)
                 self.delays[rate].append(asyncio.run(measure_delays(settings, self.later[begin:end], rate)))
+                self.cores[rate].append((cpu_seconds(worker.pid) - spent) / self.arguments.seconds)
                 begin = end
         finally:
             worker.stop()
@@ -265,8 +269,10 @@ class Bench:
             if runs:
                 cuts = [quantiles(run, n=100) for run in runs]
                 p50, p99 = (median(cut[place] for cut in cuts) * 1e3 for place in (49, 98))
-                size = f"({len(runs[0])} timed)"
-                lines.append(f"visible at {at:,}/s: p50 {p50:.0f} ms, p99 {p99:.0f} ms {size}")
+                cores, size = median(self.cores[at]), len(runs[0])
+                lines.append(
+                    f"visible at {at:,}/s: p50 {p50:.0f} ms, p99 {p99:.0f} ms ({size} timed), {cores:.2f} cores"
+                )
         return "\n".join(lines)
 
 
