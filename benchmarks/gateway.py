@@ -129,6 +129,7 @@ class Bench:
     def load(self, pool: ProcessPoolExecutor, pid: int, arguments: argparse.Namespace, *, attacked: bool) -> list[str]:
         """One load, with or without attackers beside it. Lines for the table."""
         before_mb, cpu = resident_mb(pid), cpu_seconds(pid)
+        spent, taken = (self.metric(f"funnelwatch_delivery_seconds_{part}") for part in ("sum", "count"))
         running = [pool.submit(webhooks.deliver, self.port, arguments.rate, arguments.seconds)]
         if attacked:
             running.append(pool.submit(webhooks.attack, self.port, arguments.seconds + 1, arguments.slow, self.bomb))
@@ -138,11 +139,14 @@ class Bench:
             time.sleep(LOOK_SECONDS)
         outcome = running[0].result()
         answered = dict(sorted(outcome.statuses.items()))
+        spent = self.metric("funnelwatch_delivery_seconds_sum") - spent
+        inside_ms = spent / (self.metric("funnelwatch_delivery_seconds_count") - taken) * 1e3
         cores = (cpu_seconds(pid) - cpu) / outcome.seconds
         what = "under attack" if attacked else "alone"
         lines = [
             f"{what}: {arguments.rate:,}/s for {arguments.seconds:g} s, answered {answered}",
-            f"    {percentiles(outcome.delays)}; gateway {cores:.2f} cores, {before_mb:.0f} to {peak_mb:.0f} MB",
+            f"    {percentiles(outcome.delays)}; gateway {cores:.2f} cores, {before_mb:.0f} to {peak_mb:.0f} MB,",
+            f"    from body read to acknowledged {inside_ms:.1f} ms in the mean",
         ]
         if attacked:
             lines += [f"    {count:6,} × {name}" for name, count in sorted(running[1].result().items())]
