@@ -56,6 +56,7 @@ class Storms:
         self._held: dict[Place, Held] = {}
         self._freed: set[Place] = set()  # what Redis still says has stopped
         self._told: dict[Place, Stop] = {}  # as of a moment ago
+        self._news = asyncio.Event()
 
     # -- what agents ask and tell
 
@@ -115,7 +116,9 @@ class Storms:
     async def run(self, stops: Stops) -> None:
         """Look after what has stopped, until cancelled."""
         while self._is_on:
-            await asyncio.sleep(TICK_SECONDS)
+            with suppress(TimeoutError):  # what has just stopped is told at once: its worker may be gone in a second
+                await asyncio.wait_for(self._news.wait(), TICK_SECONDS)
+            self._news.clear()
             try:
                 if self._is_settled():
                     await self._tick(stops)
@@ -140,13 +143,22 @@ class Storms:
             seconds = await stops.asked(place)
             if seconds is not None and not await self._grant(place, seconds):
                 await stops.ask(place, seconds)
+        await self._tell(stops)
+        for place in list(self._freed):
+            await stops.forget(place)
+            self._freed.discard(place)
+
+    async def leave(self, stops: Stops) -> None:
+        """Tell what has stopped for whoever gets it next: this worker is about to stop in order."""
+        with suppress(*AWAY):
+            async with asyncio.timeout(TICK_SECONDS):
+                await self._tell(stops)
+
+    async def _tell(self, stops: Stops) -> None:
         now = now_us()
         await stops.tell(
             {place: Stop(one.since_us, now, one.storm.read, one.storm.refused) for place, one in self._held.items()}
         )
-        for place in list(self._freed):
-            await stops.forget(place)
-            self._freed.discard(place)
 
     def _let_go(self, ours: set[Place]) -> None:
         for place in self._storms.keys() - ours:
@@ -169,6 +181,7 @@ class Storms:
         known = self._held.get(place)
         self._freed.discard(place)
         self._held[place] = known or Held(now_us() if since_us is None else since_us, storm)
+        self._news.set()
 
     def _flow(self, place: Place) -> None:
         self._held.pop(place, None)

@@ -154,6 +154,7 @@ async def serve(settings: Settings, secrets: Secrets) -> int:
             log.info("Ready. Metrics on http://%s:%s/metrics", settings.worker.host, settings.worker.port)
             await stop.wait()
         log.info("Stopping in order.")
+        await worker.storms.leave(stops)
         await _stop(worker, others, publishing, publisher)
     finally:
         await server.stop()
