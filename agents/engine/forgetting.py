@@ -1,7 +1,7 @@
 """Entities that are not open, and whose figures all lie before the retention, are forgotten: a bounded sweep.
 
 It is slow where there is little to forget. Where a sweep finds much, as when years are replayed, it goes on at once,
-with a fifth of a core at most: else rows would come faster than they go, and memory with them.
+with half of a core at most: else rows would come faster than they go, and memory with them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ROWS_PER_STEP: Final = 200
 IDLE_SECONDS: Final = 20.0
 """Between two steps of a shard that has little to forget."""
-BUSY_REST: Final = 4.0
+BUSY_REST: Final = 1.0
 """Of a shard that has much, everything else gets this many times the time a step took."""
 BUSY_SHARE: Final = 0.01
 """So many of the rows of a sweep are much."""
