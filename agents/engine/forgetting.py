@@ -58,26 +58,30 @@ class Forgetting:
     async def run(self) -> None:
         """Sweep until cancelled."""
         while True:
+            is_busy = False
             for kind, table in self._worker.tables.items():
                 for partition in table.open_partitions():
-                    await self._go_on(kind, table, partition)
-            await asyncio.sleep(LOOK_SECONDS)
+                    is_busy |= await self._go_on(kind, table, partition)
+            if not is_busy:
+                await asyncio.sleep(LOOK_SECONDS)
 
-    async def _go_on(self, kind: Kind, table: EntityTable, partition: int) -> None:
+    async def _go_on(self, kind: Kind, table: EntityTable, partition: int) -> bool:
+        """One step of a shard, if it is due; whether the next one is due already."""
         sweep = self._sweeps.setdefault((kind, partition), Sweep())
         began = monotonic()
         if began < sweep.due:
-            return
+            return False
         try:
             rows, found = await self.step(kind, table, partition)
         except PartitionLost:
             del self._sweeps[kind, partition]
-            return
+            return False
         except Exception as failure:  # noqa: BLE001  (rows may be gone from the disk and not the changelog)
             self._worker.app.die(failure, "entities could not be forgotten")
         now = monotonic()
         sweep.went(rows, found, now)
         await asyncio.sleep(BUSY_REST * (now - began))
+        return sweep.due <= now
 
     async def step(self, kind: Kind, table: EntityTable, partition: int) -> tuple[int, int]:
         """Look at the next rows of a shard; how many those were, and how many were forgotten.
