@@ -70,7 +70,7 @@ async def run(poller: Poller, polled: Polled, metrics: Metrics) -> None:
             await poller.poll(polled)
         except (OperationError, OSError, TimeoutError, FullError) as error:
             log.warning("polling the source %s failed (%s)", name, error)
-        except Exception:
+        except Exception:  # logged whole and tried again: one source's defect must not stop the others
             log.exception("polling the source %s failed; this is a defect", name)
         else:
             log.info("the poller of the source %s has ended", name)

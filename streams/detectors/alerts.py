@@ -19,8 +19,6 @@ from funnelwatch.streams.detectors.budget import PageBudget
 
 WARNING_ABOVE, CRITICAL_ABOVE, RESOLVED_BELOW = 3.0, 4.0, 2.0
 PAGING = frozenset({"loss_spike", "funnel_stalled"})
-PAGES = {"critical": "warning"}
-"""What is withheld is said with this severity instead."""
 ACTIVE_ALERTS_MAX = 10_000
 """Alerts kept at a time; further ones wait until one is over."""
 
@@ -107,7 +105,7 @@ class Alerts:
         subject = self._describe(found.level, found.subject)
         withheld = severity == "critical" and not self._may_page(found, subject, before)
         if withheld:
-            severity = PAGES[severity]
+            severity = "warning"
         at = self._calendar.text(now)
         return Alert(
             id="/".join(
