@@ -112,6 +112,12 @@ def talk_ms(value: object, name: str) -> int:
     return int((seconds * 1_000).to_integral_value(ROUND_HALF_EVEN))
 
 
+def talk_ratio(value: object, name: str) -> int:
+    """The rep's share of the talking, 0 to 1, in 1/10,000, halves to the even one."""
+    share = fields.number(value, name, 0, 1)
+    return int((share * fields.RATIO_UNITS).to_integral_value(ROUND_HALF_EVEN))
+
+
 def _benchmark(value: object, name: str) -> float:
     return float(fields.number(value, name, 0, fields.COUNT_MAX))
 
@@ -170,6 +176,7 @@ _CALL: Final[dict[str, Reader]] = {
     "recording_url": fields.url,
     "lead_id": fields.identifier,
     "deal_id": fields.identifier,
+    "talk_ratio": talk_ratio,
 }
 _EMAIL: Final[dict[str, Reader]] = {
     "rep_id": fields.identifier,

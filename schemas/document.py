@@ -214,7 +214,7 @@ class Outreach(msgspec.Struct, gc=False):
 
 
 class Recording(msgspec.Struct, gc=False):
-    """A call to listen to."""
+    """A call to listen to. ``talk_ratio`` is the rep's share of the talking, where a system tells it."""
 
     call_id: str
     at: str
@@ -224,6 +224,7 @@ class Recording(msgspec.Struct, gc=False):
     deal_lost: bool
     outcome: str | None
     talk_seconds: float | None
+    talk_ratio: float | None
 
 
 class Document(msgspec.Struct, gc=False):

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from funnelwatch.schemas.events import CallData, Data, DealData, Event, Quota, RepData
-from funnelwatch.schemas.fields import moment_of
+from funnelwatch.schemas.fields import RATIO_UNITS, moment_of
 from funnelwatch.schemas.settings import MONEY_UNITS
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
@@ -58,6 +58,8 @@ def members(data: Data) -> dict[str, Any]:
         _write(found, started_at=data.started_at)
         if data.talk_ms is not None:
             found["talk_seconds"] = _seconds(found.pop("talk_ms"))
+        if data.talk_ratio is not None:
+            found["talk_ratio"] = data.talk_ratio / RATIO_UNITS
     elif isinstance(data, RepData):
         if data.quotas is not None:
             found["quotas"] = {month: _quota(quota) for month, quota in data.quotas.items()}

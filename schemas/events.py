@@ -89,7 +89,7 @@ class DealData(msgspec.Struct, frozen=True, gc=False):
 
 
 class CallData(msgspec.Struct, frozen=True, gc=False):
-    """Members of ``crm.calls``; talk time in milliseconds."""
+    """Members of ``crm.calls``; talk time in milliseconds, the talk ratio in 1/10,000."""
 
     rep_id: str | None = None
     direction: str | None = None
@@ -100,6 +100,7 @@ class CallData(msgspec.Struct, frozen=True, gc=False):
     recording_url: str | None = None
     lead_id: str | None = None
     deal_id: str | None = None
+    talk_ratio: int | None = None
 
 
 class EmailData(msgspec.Struct, frozen=True, gc=False):

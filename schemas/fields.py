@@ -28,6 +28,8 @@ URL_CHARS_MAX: Final = 8_192
 UNITS_MAX: Final = 10**18
 """Largest absolute amount in money units: 100 million million of any currency."""
 TALK_SECONDS_MAX: Final = 7 * 86_400
+RATIO_UNITS: Final = 10_000
+"""A ratio is kept in so many parts of the whole: integers, which are the same everywhere."""
 COUNT_MAX: Final = 2**31 - 1
 QUOTAS_MAX: Final = 1_200
 """Months of quotas in one event: a century."""

@@ -66,6 +66,8 @@ class _Call(msgspec.Struct, gc=False):
     recording_url: Annotated[str, Meta(max_length=fields.URL_CHARS_MAX)] | None = None
     lead_id: Id | None = None
     deal_id: Id | None = None
+    talk_ratio: None = None
+    """Told by systems that listen to calls, which tell of few: `schemas.careful` reads it."""
 
 
 class _Email(msgspec.Struct, gc=False):

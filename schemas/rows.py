@@ -58,7 +58,7 @@ class RowReader:
         self._read: dict[str, Callable[[str], Any]] = {
             **dict.fromkeys(("time", "started_at", "snooze_until", "expected_close"), instant),
             **dict.fromkeys(("cold", "active"), written.flag),
-            **dict.fromkeys(("talk_seconds", "count"), lambda text: written.number(text, mapping.money)),
+            **dict.fromkeys(("talk_seconds", "talk_ratio", "count"), lambda text: written.number(text, mapping.money)),
             "amount": lambda text: written.amount(text, mapping.money),
         }
         self._repetitions: Counter[bytes] = Counter()

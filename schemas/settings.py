@@ -18,7 +18,7 @@ MONEY_UNITS = 10_000
 SECRET_PREFIX = "FUNNELWATCH_SECRET_"  # noqa: S105  (where a source's secret is, not what it is)
 """Begins the environment variables that hold the secrets of sources."""
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Raised when the stored form, or the meaning, of an entity's row changes."""
 
 

@@ -68,6 +68,10 @@ class CallMembers(msgspec.Struct):
     recording_url: Annotated[str, Meta(max_length=fields.URL_CHARS_MAX)] | None = None
     lead_id: Id | None = None
     deal_id: Id | None = None
+    talk_ratio: (
+        Annotated[float, Meta(ge=0, le=1, description="The rep's share of the talking; shown with the recording.")]
+        | None
+    ) = None
 
 
 class EmailMembers(msgspec.Struct):

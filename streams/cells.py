@@ -143,13 +143,14 @@ class LostDeal(msgspec.Struct, frozen=True, tag="lost_deal", gc=False):
 
 
 class CallRecording(msgspec.Struct, frozen=True, tag="recording", gc=False):
-    """A call with a recording."""
+    """A call with a recording; the talk ratio in 1/10,000."""
 
     at: int
     url: str
     deal_id: str | None
     outcome: str | None
     talk_ms: int | None
+    talk_ratio: int | None = None
 
 
 class RepRecord(msgspec.Struct, frozen=True, tag="rep", gc=False):

@@ -5,9 +5,9 @@ the same other party, in the same direction, and began within a tolerance of eac
 calls of the same source. What is one is a function of the calls known, whatever the order in which they came.
 
 A group is published under the name of its first member: telephone systems before others, then by source and id. *How*
-it was (direction, outcome, start, talk time) and that it ended is said by the first member as far as it says so; the
-others add what it leaves open. Nothing that was published can be taken back from an entity, so a name under which
-something stands that would now be said otherwise is deleted, and the call goes by a new one.
+it was (direction, outcome, start, talk time, talk ratio) and that it ended is said by the first member as far as it
+says so; the others add what it leaves open. Nothing that was published can be taken back from an entity, so a name
+under which something stands that would now be said otherwise is deleted, and the call goes by a new one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TOLD_MAX: Final = 256
 COMPLETED: Final = "call.completed"
 RECORDED: Final = "call.recorded"
 DELETED: Final = "call.deleted"
-_HOW: Final = ("direction", "outcome", "started_at", "talk_ms")
+_HOW: Final = ("direction", "outcome", "started_at", "talk_ms", "talk_ratio")
 _DIGITS: Final = 8
 
 Party = tuple[str, str, str]

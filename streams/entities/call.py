@@ -34,6 +34,7 @@ CallStep = tuple[
     str | None,
     str | None,
     str | None,
+    int | None,
 ]
 """at, source, id, type code, and the members as `CallData` lists them."""
 
@@ -61,7 +62,7 @@ class CallFold(Fold[CallState]):
             return Contribution()
         place = completed if completed >= 0 else recorded
         rep, at = owner_after(history, place), history[place][0]
-        _, _, _, _, _, direction, outcome, _, talk_ms, cold, url, _, deal_id = finals(history)
+        _, _, _, _, _, direction, outcome, _, talk_ms, cold, url, _, deal_id, talk_ratio = finals(history)
         contribution = Contribution()
         if completed >= 0:
             minute, direction = at // MINUTE_US, direction or "outbound"
@@ -69,7 +70,7 @@ class CallFold(Fold[CallState]):
             if talk_ms:
                 contribution.sums[rep, minute, ("talk_ms", direction)] = talk_ms
         if url:
-            recording = CallRecording(at, url, deal_id, outcome, talk_ms)
+            recording = CallRecording(at, url, deal_id, outcome, talk_ms, talk_ratio)
             contribution.items[ItemCell(rep, "recording", subject)] = recording
         return contribution
 

@@ -7,6 +7,7 @@ from heapq import nsmallest
 from typing import Final, NamedTuple
 
 from funnelwatch.schemas.document import Recording
+from funnelwatch.schemas.fields import RATIO_UNITS
 from funnelwatch.streams.calendar import DAY_US, Calendar
 from funnelwatch.streams.cells import CallRecording, LostDeal
 
@@ -63,4 +64,5 @@ def _recording(heard: Heard, *, lost: bool, calendar: Calendar) -> Recording:
         deal_lost=lost,
         outcome=call.outcome,
         talk_seconds=None if call.talk_ms is None else call.talk_ms / 1_000,
+        talk_ratio=None if call.talk_ratio is None else call.talk_ratio / RATIO_UNITS,
     )

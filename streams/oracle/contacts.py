@@ -29,7 +29,8 @@ class Call:
         if url and known:
             rep, at = history.owner(known[-1]), history.events[known[-1]].at
             deal_id = history.final_text("deal_id")
-            self.recording = Recording(rep, history.subject, at, url, deal_id, outcome, talk_ms)
+            ratio = history.final_int("talk_ratio")
+            self.recording = Recording(rep, history.subject, at, url, deal_id, outcome, talk_ms, ratio)
 
 
 class Email:

@@ -124,6 +124,7 @@ class Recording(msgspec.Struct, frozen=True, gc=False):
     deal_id: str | None
     outcome: str | None
     talk_ms: int | None
+    talk_ratio: int | None
 
 
 class Touch(msgspec.Struct, frozen=True, gc=False):

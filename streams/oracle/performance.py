@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from funnelwatch.schemas.document import LeadFigures, Leak, Outreach, OutreachPace, Recording
+from funnelwatch.schemas.fields import RATIO_UNITS
 from funnelwatch.schemas.settings import Settings
 from funnelwatch.streams.calendar import Calendar
 from funnelwatch.streams.oracle.figures import lead_figures, outreach_done, ratio
@@ -105,6 +106,7 @@ def coaching(subject: Subject, world: World, periods: Periods) -> list[Recording
             deal_lost=recording.deal_id in world.lost_deals,
             outcome=recording.outcome,
             talk_seconds=None if recording.talk_ms is None else recording.talk_ms / 1_000,
+            talk_ratio=None if recording.talk_ratio is None else recording.talk_ratio / RATIO_UNITS,
         )
         for recording in ordered[:RECORDINGS_MAX]
     ]

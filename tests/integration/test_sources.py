@@ -89,9 +89,12 @@ def send(url: str, request: Request) -> int:
 
 
 def at(document: Any, path: str) -> Any:
-    """What stands at a dotted path of a document."""
+    """What stands at a dotted path of a document; a number is a place in a list."""
     for name in path.split("."):
-        document = document.get(name) if isinstance(document, dict) else None
+        if isinstance(document, list):
+            document = dict(enumerate(document)).get(int(name))
+        else:
+            document = document.get(name) if isinstance(document, dict) else None
     return document
 
 

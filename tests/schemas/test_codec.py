@@ -200,6 +200,10 @@ def test_attributes_are_refused_by_reason(attributes, expected):
         (Kind.CALL, {"talk_seconds": 10**9}, "bad_number"),
         (Kind.CALL, {"talk_seconds": "60"}, "wrong_type"),
         (Kind.CALL, {"talk_seconds": float("inf")}, "not_finite"),
+        (Kind.CALL, {"talk_ratio": 43.5}, "bad_number"),
+        (Kind.CALL, {"talk_ratio": -0.1}, "bad_number"),
+        (Kind.CALL, {"talk_ratio": "0.5"}, "wrong_type"),
+        (Kind.CALL, {"talk_ratio": float("nan")}, "not_finite"),
         (Kind.CALL, {"cold": 1}, "wrong_type"),
         (Kind.CALL, {"direction": "sideways"}, "unknown_value"),
         (Kind.CALL, {"outcome": "Connected"}, "unknown_value"),
@@ -292,6 +296,15 @@ def test_talk_time_is_whole_milliseconds():
     ]
 
     assert found == [60_000, 1_500, 0, 2]
+
+
+def test_a_talk_ratio_is_whole_parts_of_ten_thousand_and_zero_is_not_missing():
+    found = [
+        sent(Kind.CALL, {"talk_ratio": share}, type="call.completed").data.talk_ratio
+        for share in (0, 0.435, 1, 0.00005, 0.00015, None)
+    ]
+
+    assert found == [0, 4_350, 10_000, 0, 2, None]
 
 
 def test_data_may_be_packed():

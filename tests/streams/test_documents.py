@@ -79,8 +79,8 @@ class Floor:
         deal = OpenDeal("default", stage, "EUR", 100 * EUR, entered, entered, entered, entered, None, None)
         self.put(ItemCell(rep, "open_deal", name), msgspec.structs.replace(deal, **fields))
 
-    def recording(self, rep, name, *, at=NOW, deal_id=None):
-        call = CallRecording(at, f"https://pbx.example/{name}", deal_id, "connected", 90_500)
+    def recording(self, rep, name, *, at=NOW, deal_id=None, talk_ratio=None):
+        call = CallRecording(at, f"https://pbx.example/{name}", deal_id, "connected", 90_500, talk_ratio)
         self.put(ItemCell(rep, "recording", name), call)
 
     def lost(self, rep, name, closed_at):
@@ -481,6 +481,13 @@ def test_recordings_on_lost_deals_come_first_then_the_newest(floor):
         ("c1", False),
     ]
     assert (found[0].url, found[0].deal_id, found[0].talk_seconds) == ("https://pbx.example/c3", "d1", 90.5)
+
+
+def test_a_talk_ratio_of_nothing_is_shown_and_one_that_nobody_told_is_not(floor):
+    for name, ratio in (("c1", 4_350), ("c2", 0), ("c3", None)):
+        floor.recording("ada", name, talk_ratio=ratio)
+
+    assert [call.talk_ratio for call in floor.documents.rep("ada", NOW).coaching] == [0.435, 0.0, None]
 
 
 def test_recordings_are_kept_for_thirty_days(floor):

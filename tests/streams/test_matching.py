@@ -94,6 +94,14 @@ def test_one_call_is_counted_with_the_telephones_time_and_the_crms_deal():
     assert (counted.data.talk_ms, counted.data.outcome, counted.data.deal_id) == (56_000, "connected", "crm:42")
 
 
+def test_the_talk_ratio_is_added_by_the_system_that_listened_to_the_call():
+    world = World(RULES)
+    world.tell(call(GONG, "g", 1, ratio=4_350))
+    world.tell(call(PBX, "p", 0))
+
+    assert [one.data.talk_ratio for one in world.counted()] == [4_350]
+
+
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 0, 2], [0, 2, 1, 0, 1, 2]])
 def test_a_recording_that_either_tells_of_is_kept(order):
     events = [

@@ -221,6 +221,14 @@ def test_outreach_counts_each_call_once_by_its_kind(story):
     assert (ann.outreach.recent_attainment, ann.outreach.needs_support) == (0.0, True)
 
 
+def test_a_recording_has_the_rep_s_share_of_the_talking_if_it_was_told(story):
+    for number, ratio in enumerate((0, 4_350, None)):
+        url = f"https://gong.example/{number}"
+        story(f"call.completed c{number}", "2026-03-18 10:00", rep_id="ann", recording_url=url, talk_ratio=ratio)
+
+    assert [one.talk_ratio for one in judged(story).reps["ann"].coaching] == [0.0, 0.435, None]
+
+
 def test_a_team_has_what_its_members_did_while_they_were_in_it(story):
     story("rep.upserted ann", "2026-03-01 10:00", team="north")
     story("rep.upserted ann", "2026-03-10 23:00", team="south")

@@ -57,6 +57,17 @@ def test_a_recording_may_come_before_its_call():
     assert complete.item == ("bob", CallRecording(hour(0), "https://pbx.example/1", "d1", "connected", 5))
 
 
+def test_a_recording_has_the_talk_ratio_that_was_told_last():
+    """The final value of `talk_ratio`; a call without one has none."""
+    told = [
+        call_at(at, "recorded", rep_id="ada", recording_url="https://gong.example/1", talk_ratio=ratio)
+        for at, ratio in ((0, 4_350), (1, 0), (2, None))
+    ]
+
+    assert [call(*told[:count]).item[1].talk_ratio for count in (1, 2, 3)] == [4_350, 0, 0]
+    assert call(told[2]).item[1].talk_ratio is None
+
+
 def test_a_deleted_call_is_gone_until_it_is_completed_again():
     """A later … `call.completed` … brings the entity back."""
     url = "https://pbx.example/1"

@@ -200,6 +200,7 @@ def document(
                 number < 2,
                 "connected",
                 312.0,
+                0.62 if number % 2 else None,
             )
             for number in range(4)
         ],

@@ -326,6 +326,7 @@ class _Teller:
                 "talk_ms": pick((0, 1, 90_500)),
                 "cold": pick((True, True, False)),
                 "recording_url": pick(("https://pbx.example/1", "https://pbx.example/2")),
+                "talk_ratio": pick((0, 4_350, 10_000)),
                 **linked,
             }
         if kind is Kind.EMAIL:

@@ -39,6 +39,7 @@ def call(
     deal: str | None = None,
     recording: str | None = None,
     ended: int | None = None,
+    ratio: int | None = None,
 ) -> Telling:
     """One event of a call and the other party's number. Times in seconds after `US`."""
     began = US + started * SECOND
@@ -50,6 +51,7 @@ def call(
         talk_ms=talk * 1_000,
         recording_url=recording,
         deal_id=deal,
+        talk_ratio=ratio,
     )
     at = began + talk * SECOND if ended is None else US + ended * SECOND
     return Event(Kind.CALL, type_, id_ or name, source, f"{PREFIX[source]}:{name}", at, data), number

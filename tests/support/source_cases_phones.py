@@ -169,7 +169,11 @@ def gong(url: str, name: str, began: int, answered: int, talked: bool) -> list[R
         "primaryUserId": "7",
         "sdrDisposition": "Connected" if talked else "No Answer",
     }
-    body = json.dumps({"isTest": False, "callData": {"metaData": meta, "parties": []}}).encode()
+    data: dict[str, Any] = {"metaData": meta, "parties": []}
+    if talked:
+        meta["url"] = "https://gong.example/call?id=1001"
+        data["interaction"] = {"interactionStats": [{"name": "Talk Ratio", "value": 43.5}]}
+    body = json.dumps({"isTest": False, "callData": data}).encode()
     claims = {"webhook_url": url, "body_sha256": hashlib.sha256(body).hexdigest()}
     signed = b".".join(
         base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in ({"alg": "RS256"}, claims)
@@ -269,7 +273,7 @@ CASES = [
         "gong",
         ":7",
         told(gong),
-        FIGURES,
+        FIGURES | {"coaching.0.url": "https://gong.example/call?id=1001", "coaching.0.talk_ratio": 0.435},
         gong_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
         settings=COLD,
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from funnelwatch.schemas import fields
 from funnelwatch.schemas.events import (
     TYPES,
     Benchmarks,
@@ -73,6 +74,7 @@ DATA = {
         recording_url=_optional(st.sampled_from(["https://pbx.example/1", "https://pbx.example/2"])),
         lead_id=_optional(_leads),
         deal_id=_optional(_deals),
+        talk_ratio=_optional(st.sampled_from([0, 4_350, fields.RATIO_UNITS])),
     ),
     Kind.EMAIL: st.builds(
         EmailData,

@@ -71,6 +71,7 @@ calls = st.builds(
     recording_url=absent_or(texts),
     lead_id=absent_or(ids),
     deal_id=absent_or(ids),
+    talk_ratio=absent_or(st.integers(0, fields.RATIO_UNITS)),
 )
 emails = st.builds(
     EmailData,

@@ -225,14 +225,17 @@ function chart(months, currency) {
 
 function recordings(document_) {
   if (!document_.coaching.length) return card(say.recordings, h("p", { class: "quiet" }, say.noRecordings));
+  const ratios = document_.coaching.some(one => one.talk_ratio !== null); // only systems that listen to calls tell it
   const lines = document_.coaching.map(one => [
     format.moment(one.at, document_.as_of),
     link(one.url),
     [one.deal_id ? h("bdi", {}, one.deal_id) : "–", one.deal_lost ? h("span", { class: "tag" }, ` ▼ ${say.onLost}`) : null].filter(Boolean),
     one.outcome ? named(say.outcomes, one.outcome) : "–",
     seconds(one.talk_seconds),
+    ...(ratios ? [format.percent(one.talk_ratio)] : []),
   ]);
-  return card(say.recordings, table([say.when, say.listen, say.deal, say.outcome, say.talkTime], lines, say.recordings));
+  const titles = [say.when, say.listen, say.deal, say.outcome, say.talkTime, ...(ratios ? [say.talkRatio] : [])];
+  return card(say.recordings, table(titles, lines, say.recordings));
 }
 
 // The address comes from a telephone system: only the web's own kinds of it become a link.

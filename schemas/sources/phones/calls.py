@@ -51,7 +51,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One call. ``id`` is the system's, ``version`` tells its events apart, ``at`` is when this was so, in µs.
 
     ``number`` is the other party's, ``recording`` an address that stays, ``rep`` all that the rep may be known by.
-    What is None or empty is not said.
+    ``talk_ratio`` is the rep's share of the talking, 0 to 1. What is None or empty is not said.
     """
 
     id: str
