@@ -131,6 +131,23 @@ async def test_figures_change_on_the_page_without_reloading(shown):
     await shown.page.until(won)
 
 
+async def test_a_rep_whose_calls_are_listened_to_has_the_share_of_the_talking(shown):
+    recordings = "[...document.querySelectorAll('table')].find(one => one.querySelector('a[href*=recordings]'))"
+    for query, title, shares in (("", "Rep talks", ["–", "0%", "62%", "–", "0%"]), ("?lang=fa", "سهم فروشنده", None)):
+        await shown.page.open(f"{shown.url}/reps/crm%3A3{query}", width=400, height=800)
+        await shown.page.until(f"{recordings} !== undefined")
+
+        assert title in await shown.page.run(f"{recordings}.querySelector('thead').textContent")
+        cells = f"[...{recordings}.querySelectorAll('tbody tr')].map(row => row.lastElementChild.textContent)"
+        assert shares is None or await shown.page.run(cells) == shares
+        assert await shown.page.run("document.documentElement.scrollWidth <= innerWidth"), query
+
+    await shown.page.open(f"{shown.url}/reps/crm%3A2")
+    await shown.page.until(f"{recordings} !== undefined")
+
+    assert "Rep talks" not in await shown.page.run(f"{recordings}.textContent")
+
+
 async def test_the_page_says_loudly_when_redis_is_away_and_recovers_by_itself(shown):
     await shown.wall()
     assert await shown.page.run("document.getElementById('banner').hidden")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
 from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import (
     BenchmarkSettings,
@@ -158,6 +160,8 @@ class Rep:
             deal_id = f"{self.id}-l{number}" if number < 2 else None
             url = f"https://pbx.example/recordings/{self.id}/{number}.mp3"
             recording = CallRecording(heard, url, deal_id, "connected", dice.randrange(60, 900) * 1_000)
+            if self.id.endswith("3"):
+                recording = replace(recording, talk_ratio=(None, 0, 6_249)[number % 3])
             self.item(Kind.CALL, ItemCell(self.id, "recording", f"{self.id}-c{number}"), recording)
             if deal_id:
                 lost = LostDeal(heard, "new-business", "proposal", "price", "EUR", 12_000_000)
