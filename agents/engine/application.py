@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -38,6 +38,7 @@ from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import FOLD_VERSION, Secrets, Settings
 from funnelwatch.streams.calendar import Calendar
 from funnelwatch.streams.context import Context
+from funnelwatch.streams.fold import Fold
 from funnelwatch.streams.folds import FOLDS
 from funnelwatch.streams.storm import StormRules
 
@@ -134,22 +135,28 @@ class FunnelApp(faust.App):  # type: ignore[misc]  # Faust is untyped
 class Worker:
     """The application and what hangs on it. Build it inside the running event loop.
 
+    Args:
+        settings: The configuration.
+        secrets: Its passwords.
+        folds: Of each kind: the product's, but in a benchmark.
+
     Raises:
         OperationError: The Kafka security settings are wrong.
     """
 
-    def __init__(self, settings: Settings, secrets: Secrets) -> None:
+    def __init__(self, settings: Settings, secrets: Secrets, folds: Mapping[Kind, Fold[Any]] = FOLDS) -> None:
         self.settings = settings
+        self.folds = folds
         self.metrics = Metrics()
         self.judge = Judge(settings)
         context = Context(settings, Calendar(settings.calendar))
-        self.shards = Shards(settings, context, FOLDS, self.judge, now_us)
+        self.shards = Shards(settings, context, folds, self.judge, now_us)
         self.app = new_app(settings, secrets)
         self.progress = Progress(self.positions)
         foreign = ForeignReader(settings, secrets)
         self.tables: dict[Kind, EntityTable] = {}
         for kind in Kind:
-            rules = ShardsOfKind(self.shards, kind, FOLDS[kind])
+            rules = ShardsOfKind(self.shards, kind, folds[kind])
             table = EntityTable(
                 self.app,
                 name=kind.value,  # the changelog is then called what `topics.changelog_topic` says
@@ -176,7 +183,7 @@ class Worker:
         self.app.before_reading = self.storms.adopt
         self.agents = FoldAgents(
             tables=self.tables,
-            folds={kind: EntityFold(FOLDS[kind], context) for kind in Kind},
+            folds={kind: EntityFold(folds[kind], context) for kind in Kind},
             shards=self.shards,
             outbox=self.outbox,
             judge=self.judge,

@@ -15,7 +15,6 @@ from funnelwatch.agents.engine.changelog import tombstone_headers
 from funnelwatch.agents.engine.entity_table import EntityTable, PartitionLost
 from funnelwatch.agents.engine.table_store import Row
 from funnelwatch.schemas.events import Kind
-from funnelwatch.streams.folds import FOLDS
 
 if TYPE_CHECKING:
     from funnelwatch.agents.engine.application import Worker
@@ -96,7 +95,7 @@ class Forgetting:
             return 0, 0
         rows = dict(islice(table.rows(partition, sweep.after), ROWS_PER_STEP))
         sweep.after = max(rows) if len(rows) == ROWS_PER_STEP else None
-        fold = FOLDS[kind]
+        fold = self._worker.folds[kind]
         old: dict[bytes, Row] = {key: row for key, row in rows.items() if fold.forgettable(fold.decode(row), before_us)}
         if not old:
             return len(rows), 0

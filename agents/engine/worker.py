@@ -9,10 +9,10 @@ import logging
 import signal
 import sys
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import redis.asyncio
 from aiokafka.errors import KafkaError
@@ -31,7 +31,10 @@ from funnelwatch.agents.engine.server import OperationsServer
 from funnelwatch.agents.engine.shard_store import ShardStore
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.stops import Stops
+from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import FOLD_VERSION, Secrets, Settings
+from funnelwatch.streams.fold import Fold
+from funnelwatch.streams.folds import FOLDS
 
 ONCE: Final = Retry(NoBackoff(), 0)
 KAFKA_SECONDS_MAX: Final = 300.0
@@ -51,8 +54,8 @@ Task = asyncio.Task[None]
 log = logging.getLogger(__name__)
 
 
-def run(settings: Settings, secrets: Secrets) -> int:
-    """Fold events until SIGTERM or SIGINT; the process' exit code.
+def run(settings: Settings, secrets: Secrets, folds: Mapping[Kind, Fold[Any]] = FOLDS) -> int:
+    """Fold events until SIGTERM or SIGINT; the process' exit code. ``folds``: see `Worker`.
 
     Raises:
         OperationError: The worker cannot run: a port or data directory in use, unfit topics, Kafka away.
@@ -62,7 +65,7 @@ def run(settings: Settings, secrets: Secrets) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.freeze()  # Faust collects by hand at every rebalance: what is loaded now need not be looked at
     with own_directory(Path(settings.worker.data_dir)):
-        return asyncio.run(serve(settings, secrets))
+        return asyncio.run(serve(settings, secrets, folds))
 
 
 def set_up_logging() -> None:
@@ -108,12 +111,12 @@ def _note_other_versions(directory: Path) -> None:
         )
 
 
-async def serve(settings: Settings, secrets: Secrets) -> int:
+async def serve(settings: Settings, secrets: Secrets, folds: Mapping[Kind, Fold[Any]]) -> int:
     """Run until a signal. Raises what `run` raises."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    worker = Worker(settings, secrets)
+    worker = Worker(settings, secrets, folds)
     client = redis.asyncio.Redis(**redis_client(settings, secrets), retry=ONCE)  # the publisher tries again itself
     store = ShardStore(client, settings.redis.prefix, uuid.uuid4().hex[:12], settings.fingerprint)
     publisher = Publisher(

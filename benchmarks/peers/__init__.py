@@ -1,0 +1,1 @@
+"""Funnelwatch beside other systems that do the same work: see ``benchmarks/run --help``."""
