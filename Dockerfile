@@ -9,7 +9,7 @@ COPY streams streams
 COPY agents agents
 RUN uv build --wheel --out-dir /wheels \
  && uv venv /opt/funnelwatch \
- && uv pip install --python /opt/funnelwatch/bin/python --no-cache /wheels/*.whl
+ && uv pip install --python /opt/funnelwatch/bin/python --no-cache "$(echo /wheels/*.whl)[mysql]"
 
 FROM python:3.12.8-slim-bookworm
 LABEL org.opencontainers.image.title="Funnelwatch" \

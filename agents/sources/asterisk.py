@@ -1,4 +1,4 @@
-"""Asterisk as a source that is polled: its manager is listened to, or its file or table of records is followed."""
+"""Asterisk as a source that is polled: its manager is listened to, or its file or a table of records is followed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakKeyDictionary
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -17,11 +19,11 @@ from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.gateway.polling import Polled, Poller
 from funnelwatch.agents.gateway.sources import Source
 from funnelwatch.agents.gateway.spool import FullError
-from funnelwatch.agents.sources import ami, cdr_file, cdr_table
+from funnelwatch.agents.sources import ami, cdr_file, cdr_mysql, cdr_table
 from funnelwatch.agents.sources.ami import Account, Manager
 from funnelwatch.agents.sources.cdr_file import Place
 from funnelwatch.schemas.reasons import RefusedError
-from funnelwatch.schemas.sources.contract import Delivery, Outgoing, Passed, Result
+from funnelwatch.schemas.sources.contract import Delivery, Outgoing, Passed, Result, SourceOptions
 from funnelwatch.schemas.sources.phones.asterisk import WAYS
 from funnelwatch.schemas.sources.phones.conversations import Conversations, written
 
@@ -33,6 +35,10 @@ FULL_SECONDS: Final = 1.0
 """How long a call waits before it is handed in again when there was no room."""
 HEARD_SECONDS: Final = 10.0
 PLACE: Final = "place"
+ENDED: Final = "ended"
+"""The note of the end of the latest call that was read from a server's table."""
+SERVER_LOOK_SECONDS: Final = 5.0
+"""How often a server's table is looked at."""
 TOGETHER: Final = 500
 """Calls that are handed in at a time, where there are many to catch up with."""
 PROGRESS_SECONDS: Final = 10.0
@@ -60,6 +66,7 @@ class Asterisk:
             "host": self._listen,
             "cdr_file": _follow_file,
             "cdr_database": _follow_table,
+            "cdr_server": _follow_server,
         }
         await next(way for name, way in ways.items() if options.option(name))(polled)
 
@@ -127,6 +134,34 @@ async def _follow_table(polled: Polled) -> None:
             await asyncio.sleep(LOOK_SECONDS)
 
 
+async def _follow_server(polled: Polled) -> None:
+    options = polled.source.options
+    account = cdr_mysql.Account.of(options.option("cdr_server"), _secret(polled.source), tls=_is_tls(options))
+    since = await polled.spool.noted(polled.source.name, ENDED) or _oldest(polled)
+    table = await asyncio.to_thread(cdr_mysql.Table, account, options.option("cdr_table", "cdr"), since)
+    told = asyncio.get_running_loop().time()
+    try:
+        while True:
+            rows, through = await asyncio.to_thread(table.read)
+            await _rows(polled, rows)
+            polled.heard()
+            if not rows:
+                await asyncio.sleep(SERVER_LOOK_SECONDS)
+                continue
+            await polled.spool.note(polled.source.name, ENDED, through)
+            if (time := asyncio.get_running_loop().time()) - told > PROGRESS_SECONDS:
+                told = time
+                log.info("the records of the source %s are read through %s", polled.source.name, through)
+    finally:
+        await asyncio.to_thread(table.close)
+
+
+def _oldest(polled: Polled) -> str:
+    """The local time before which calls are too old to be taken."""
+    oldest = now_us() - polled.settings.retention_days * _DAY_US
+    return datetime.fromtimestamp(oldest / 1e6, ZoneInfo(polled.source.options.zone)).strftime("%Y-%m-%d %H:%M:%S")
+
+
 async def _rows(polled: Polled, rows: Iterable[Mapping[str, Any]]) -> None:
     """Hand in the rows of some calls."""
     calls: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
@@ -171,19 +206,27 @@ async def _read(polled: Polled, delivery: Delivery) -> list[Result]:
 
 def _account(source: Source) -> Account:
     options = source.options
-    if not source.secrets.values:
-        raise OperationError(
-            f"The source {source.name} has no secret of its manager's user: set {source.settings.secret_variable}, or "
-            "name a file with secret_file."
-        )
     return Account(
         host=options.option("host"),
         port=int(options.option("port", str(ami.PORT))),
-        tls=options.option("tls").lower() in {"true", "1", "yes"},
+        tls=_is_tls(options),
         username=options.option("username"),
-        secret=source.secrets.values[0],
+        secret=_secret(source),
         login=options.option("login", "md5"),
     )
+
+
+def _secret(source: Source) -> str:
+    if not source.secrets.values:
+        raise OperationError(
+            f"The source {source.name} has no secret of its user: set {source.settings.secret_variable}, or "
+            "name a file with secret_file."
+        )
+    return source.secrets.values[0]
+
+
+def _is_tls(options: SourceOptions) -> bool:
+    return options.option("tls").lower() in {"true", "1", "yes"}
 
 
 def _is_heard(source: Source) -> bool:

@@ -1,20 +1,22 @@
 """Asterisk, Issabel, FreePBX: a call from its manager events or from its call detail records.
 
-Nothing calls us: ``funnelwatch ami`` and ``funnelwatch poll`` fetch, and hand over pieces that hold whole calls, as a
-manager's text, CSV or JSON rows. What is posted is read the same way.
+Nothing calls us: the gateway listens and looks (`agents/sources/asterisk.py`), and hands over pieces that hold whole
+calls, as a manager's text, CSV or JSON rows. What is posted is read the same way.
 """
 
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from funnelwatch.schemas.sources import proofs, reading
 from funnelwatch.schemas.sources.contract import Delivery, Passed, Result, SourceOptions, System
 from funnelwatch.schemas.sources.phones import ami, calls, cdr
 
-WAYS: Final = ("host", "cdr_file", "cdr_database")
-"""The options that say how a source is heard: its manager, its CSV of records, its table of records."""
+WAYS: Final = ("host", "cdr_file", "cdr_database", "cdr_server")
+"""The options that say how a source is heard: its manager, its CSV of records, its table in a file or on a server."""
 LOGINS: Final = ("md5", "plain")
+SCHEMES: Final = ("mysql", "mariadb")
 _EVENT: Final = b"event:"
 _PORT_MAX: Final = 65_535
 
@@ -54,10 +56,25 @@ def _checked(options: SourceOptions) -> list[str]:
         found.append("username: is needed with host: a user of manager.conf")
     if options.option("login", LOGINS[0]) not in LOGINS:
         found.append(f"login: must be one of {', '.join(LOGINS)}")
+    if server := options.option("cdr_server"):
+        found += _server_checked(server)
     port = options.option("port", "5038")
     if not port.isdecimal() or len(port) > len(str(_PORT_MAX)) or not 0 < int(port) <= _PORT_MAX:
         found.append("port: must be a port")
     return found
+
+
+def _server_checked(address: str) -> list[str]:
+    try:
+        parts = urlsplit(address)
+        known = (parts.scheme, parts.hostname, parts.username, parts.path.strip("/"), parts.port or 1)
+    except ValueError:
+        known = ("", None, None, "", 1)
+    if known[0] not in SCHEMES or not all(known):
+        return ["cdr_server: must be an address like mysql://funnelwatch@10.0.0.5:3306/asteriskcdrdb"]
+    if parts.password is not None:
+        return ["cdr_server: holds a password, which belongs into the source's secret"]
+    return []
 
 
 SYSTEM: Final = System(
@@ -71,12 +88,14 @@ SYSTEM: Final = System(
     | {
         "host": "the manager (AMI) that is listened to; its user's secret is the source's",
         "port": "the manager's port, if not 5038",
-        "tls": "true if the manager's port speaks TLS",
+        "tls": "true if the manager's port, or the database server, speaks TLS; its certificate is verified",
         "username": "the user in manager.conf",
         "login": "'md5' (the default: the secret does not travel) or 'plain'",
         "cdr_file": "the CSV of records that is followed, such as /var/log/asterisk/cdr-csv/Master.csv",
         "columns": "the columns of the CSV in their order, if it is not Master.csv's and has no header",
         "cdr_database": "the SQLite file whose table of records is followed",
+        "cdr_server": "the MySQL or MariaDB database whose table of records is followed: "
+        "mysql://USER@HOST:3306/DATABASE; the user's password is the source's secret",
         "cdr_table": "that table, if not 'cdr'",
     },
     check=_checked,
