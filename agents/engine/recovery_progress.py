@@ -33,6 +33,7 @@ class RecoveryProgress:
         self._totals: Counter[Part] = Counter()
         self._remaining: Counter[Part] = Counter()
         self._derived: dict[Part, tuple[int, int]] = {}
+        self._deriving: tuple[float, int] | None = None  # since when nothing but that is left, of how many rows
 
     def read(self, remaining: Mapping[Part, int]) -> None:
         """So many changelog records of each partition are not merged yet."""
@@ -67,6 +68,9 @@ class RecoveryProgress:
 
     def line(self, now: float) -> str:
         """What a log says: share, pace, what is left."""
+        if self._rows_left and not self._remaining.total():
+            return self._line_deriving(now)
+        self._deriving = None
         read = self.total - self._remaining.total()
         pace = read / max(now - self._began, 0.001)
         left = f"about {self._remaining.total() / pace:,.0f} s left" if read else "no telling how long it takes"
@@ -75,6 +79,21 @@ class RecoveryProgress:
             f"{share} % of {self.total:,} changelog records read, {pace:,.0f} a second, {left} "
             f"(with the figures that are derived then: {self.tables()})"
         )
+
+    def _line_deriving(self, now: float) -> str:
+        left = self._rows_left
+        since, rows = self._deriving = self._deriving or (now, left)
+        pace = max(0, rows - left) / max(now - since, 0.001)
+        seconds = f"{pace:,.0f} a second, about {left / pace:,.0f} s left" if pace else "no telling how long it takes"
+        return (
+            f"all {self.total:,} changelog records read, figures are derived: {left:,} rows left, {seconds} "
+            f"({self.tables()})"
+        )
+
+    @property
+    def _rows_left(self) -> int:
+        """What figures are still to be derived from; partitions that are done are not among them."""
+        return sum(max(0, rows - done) for done, rows in self._derived.values())
 
     def summary(self, now: float) -> str:
         """What a log says at the end."""

@@ -46,6 +46,23 @@ def test_figures_that_are_not_derived_yet_keep_a_table_below_a_hundred():
     assert progress.tables() == "deal 100 %"
 
 
+def test_when_all_is_read_the_line_is_about_the_rows_that_figures_are_still_derived_from():
+    progress = RecoveryProgress(0.0)
+    progress.read({("deal", 0): 600, ("deal", 1): 400})
+    progress.derived({("deal", 0): (0, 600), ("deal", 1): (0, 400)})
+    progress.read({})
+
+    assert progress.line(5.0) == (
+        "all 1,000 changelog records read, figures are derived: 1,000 rows left, "
+        "no telling how long it takes (deal 50 %)"
+    )
+    progress.derived({("deal", 1): (100, 400)})  # the other one is done, and told of no more
+
+    assert progress.line(12.0) == (
+        "all 1,000 changelog records read, figures are derived: 300 rows left, 100 a second, about 3 s left (deal 78 %)"
+    )
+
+
 def test_before_anything_is_read_nobody_can_say_how_long_it_takes():
     progress = RecoveryProgress(0.0)
     progress.read({("deal", 0): 10})
