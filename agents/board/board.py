@@ -17,6 +17,7 @@ from funnelwatch.agents.board.publisher import Publisher
 from funnelwatch.agents.board.reader import Reader
 from funnelwatch.agents.board.shards import MICROSECONDS, topic_of
 from funnelwatch.agents.board.told import Announcements
+from funnelwatch.agents.tasks import together
 from funnelwatch.schemas.board import Alerts, PartitionAge, Rows, Status
 from funnelwatch.schemas.digest import Digests
 from funnelwatch.schemas.settings import Secrets, Settings
@@ -77,11 +78,7 @@ class Board:
 
     async def run(self) -> None:
         """All loops, until cancelled. One that fails takes the others with it: the process ends and is started anew."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.reader.run())
-            tasks.create_task(self._refreshing())
-            tasks.create_task(self._judging())
-            tasks.create_task(self.publisher.run())
+        await together(self.reader.run(), self._refreshing(), self._judging(), self.publisher.run())
 
     async def _refreshing(self) -> None:
         while True:

@@ -31,6 +31,7 @@ from funnelwatch.agents.engine.server import OperationsServer
 from funnelwatch.agents.engine.shard_store import ShardStore
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.stops import Stops
+from funnelwatch.agents.tasks import ended
 from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import FOLD_VERSION, Secrets, Settings
 from funnelwatch.streams.fold import Fold
@@ -41,7 +42,6 @@ KAFKA_SECONDS_MAX: Final = 300.0
 """How long a starting worker waits for Kafka."""
 KAFKA_RETRY_SECONDS: Final = 2.0
 STOP_SECONDS_MAX: Final = 20.0
-CANCEL_SECONDS: Final = 0.5
 SWITCH_SECONDS: Final = 0.0005
 """How long the thread that talks to Kafka waits for the one that folds. It asks several times for each fetch: with
 Python's own 5 ms that was half of the time from an event's sending to its figure."""
@@ -223,15 +223,6 @@ async def _stop(worker: Worker, others: Sequence[Task], publishing: Task, publis
     await ended(publishing)
     with suppress(redis.RedisError, OSError):
         await publisher.publish()
-
-
-async def ended(task: Task) -> None:
-    """Cancel a task until it has ended: what it was awaiting may swallow a cancellation (a client that connects)."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=CANCEL_SECONDS)
-    if not task.cancelled():
-        task.exception()  # whoever stops does not care any more
 
 
 def _unready(worker: Worker, publisher: Publisher) -> str:

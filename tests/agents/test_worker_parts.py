@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 
@@ -13,7 +12,7 @@ import pytest
 from funnelwatch.agents.engine.application import credentials
 from funnelwatch.agents.engine.metrics import Metrics
 from funnelwatch.agents.engine.server import OperationsServer
-from funnelwatch.agents.engine.worker import ended, own_directory
+from funnelwatch.agents.engine.worker import own_directory
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.schemas.settings import KafkaSettings, Secrets, Settings
 
@@ -98,25 +97,3 @@ def test_tls_alone_brings_its_context_and_plaintext_nothing():
 
     assert credentials(tls, Secrets()).protocol.value == "SSL"
     assert credentials(Settings(), Secrets()) is None
-
-
-async def test_a_task_whose_client_swallows_the_cancellation_while_it_connects_is_ended_all_the_same():
-    """A worker that was told to stop while Redis came back waited for its publisher for ever."""
-    swallowed = 0
-
-    async def publish() -> None:
-        nonlocal swallowed
-        while True:
-            try:
-                await asyncio.sleep(60)
-            except asyncio.CancelledError:
-                if swallowed:
-                    raise
-                swallowed += 1
-
-    publishing = asyncio.create_task(publish())
-    await asyncio.sleep(0)
-    await asyncio.wait_for(ended(publishing), 10)
-
-    assert publishing.cancelled()
-    assert swallowed == 1
