@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from funnelwatch.agents.gateway.polling import Poller
-from funnelwatch.agents.sources import asterisk, debezium, hubspot, quickbooks, suitecrm, vtiger
+from funnelwatch.agents.sources import asterisk, debezium, hubspot, quickbooks, ringcentral, suitecrm, vtiger
 
 POLLERS: Final[dict[str, Poller]] = {
     "asterisk": asterisk.POLLER,
     "debezium": debezium.POLLER,
     "hubspot": hubspot.POLLER,
     "quickbooks": quickbooks.POLLER,
+    "ringcentral": ringcentral.POLLER,
     "suitecrm": suitecrm.POLLER,
     "vtiger": vtiger.POLLER,
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -185,6 +187,36 @@ class QuickBooks(Vendor):
         if found is None:
             return web.json_response({"Fault": {"type": "ValidationFault"}}, status=404)
         return web.Response(text=json.dumps(found), content_type="application/json")
+
+
+class RingCentral(Vendor):
+    """The call log of an account, newest first, and the log-in with a JWT. A token holds until it is forgotten."""
+
+    def __init__(self, client_id: str = "app", secret: str = "cs", assertion: str = "jwt") -> None:
+        super().__init__()
+        self.records: list[dict[str, Any]] = []
+        self.tokens: set[str] = set()
+        self.logins = 0
+        self.page_max = 250
+        self._client = f"Basic {base64.b64encode(f'{client_id}:{secret}'.encode()).decode()}"
+        self._assertion = assertion
+
+    def answer(self, request: web.Request, form: dict[str, str]) -> web.Response:
+        if request.path == "/restapi/oauth/token":
+            if request.headers.get("authorization") != self._client or form.get("assertion") != self._assertion:
+                return web.json_response({"error": "invalid_grant"}, status=400)
+            self.logins += 1
+            self.tokens.add(f"t{self.logins}")
+            return web.json_response({"access_token": f"t{self.logins}", "token_type": "bearer", "expires_in": 3600})
+        if request.headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
+            return web.json_response({"errorCode": "TokenInvalid"}, status=401)
+        begin, end = (datetime.fromisoformat(request.query[name]) for name in ("dateFrom", "dateTo"))
+        found = [one for one in self.records if begin <= datetime.fromisoformat(one["startTime"]) <= end]
+        found.sort(key=lambda one: one["startTime"], reverse=True)
+        size, number = min(self.page_max, int(request.query["perPage"])), int(request.query["page"])
+        shown = found[(number - 1) * size : number * size]
+        after = {"nextPage": {"uri": "…"}} if number * size < len(found) else {}
+        return web.json_response({"records": shown, "navigation": after, "paging": {"page": number}})
 
 
 def busy(seconds: int = 0, status: int = 503) -> web.Response:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from funnelwatch.schemas.sources import proofs, reading
 from funnelwatch.schemas.sources.contract import Answers, Delivery, Passed, Reply, Result, SourceOptions, System
+from funnelwatch.schemas.sources.crm.batches import each
 from funnelwatch.schemas.sources.phones import calls
 from funnelwatch.schemas.sources.phones.calls import Call
 
 PARTIES_MAX: Final = 64
 RECORDS_MAX: Final = 1_000
 TOKEN_CHARS_MAX: Final = 512
+HISTORY_DAYS_MAX: Final = 3_660
 
 RESULTS: Final = {
     "accepted": "connected",
@@ -89,9 +93,9 @@ def translate(delivery: Delivery, options: SourceOptions, /) -> list[Result]:
     sent = reading.json_object(delivery.body)
     if "records" in sent:
         records = reading.sequence(sent["records"], "records", RECORDS_MAX)
-        return [_record(reading.mapping(record, "a record"), options) for record in records]
+        return each(records, lambda record: _record(reading.mapping(record, "a record"), options))
     if "startTime" in sent:
-        return [_record(sent, options)]
+        return _record(sent, options)
     body = sent.get("body")
     if not isinstance(body, dict) or "telephonySessionId" not in body:
         return [Passed("not_a_call", reading.text_of(sent.get("event")))]
@@ -127,14 +131,15 @@ def _call(party: dict[str, Any], body: dict[str, Any], at: int, **told: Any) -> 
     return Call(id=calls.needed(session, "body.sessionId"), version=place, at=at, **told)
 
 
-def _record(record: dict[str, Any], options: SourceOptions) -> Result:
+def _record(record: dict[str, Any], options: SourceOptions) -> list[Result]:
+    """The call; and its recording as an event of its own, since the record is there before it."""
     kind = reading.text_of(record.get("type"))
     if kind not in {"", "Voice"}:
-        return Passed("not_a_call", kind)
+        return [Passed("not_a_call", kind)]
     direction = reading.text_of(record.get("direction")).lower()
     ours, theirs = (_object(record, side) for side in (("to", "from") if direction == "inbound" else ("from", "to")))
     if theirs.get("extensionId"):
-        return Passed("internal_call", "both parties are extensions")
+        return [Passed("internal_call", "both parties are extensions")]
     outcome = calls.outcome_of(reading.text_of(record.get("result")), RESULTS, options)
     started = reading.time_us(record.get("startTime"), "UTC", "startTime")
     talk = reading.seconds(record.get("duration"), "duration")
@@ -151,7 +156,6 @@ def _record(record: dict[str, Any], options: SourceOptions) -> Result:
         started=started,
         talk_seconds=talk,
         number=_number(theirs),
-        recording=calls.first(reading.text_of(recording.get("contentUri")), reading.text_of(recording.get("uri"))),
         labels=calls.tuple_of((own, reading.text_of(ours.get("name")))),
         rep=(
             *((options.id_of(user),) if user else ()),
@@ -159,7 +163,12 @@ def _record(record: dict[str, Any], options: SourceOptions) -> Result:
             *calls.by_number(own),
         ),
     )
-    return calls.event(calls.COMPLETED, call, options)
+    told: list[Result] = [calls.event(calls.COMPLETED, call, options)]
+    if address := calls.first(reading.text_of(recording.get("contentUri")), reading.text_of(recording.get("uri"))):
+        version = f"{call.version}/recording"
+        heard = replace(call, version=version, outcome=None, talk_seconds=None, recording=address)
+        told.append(calls.event(calls.RECORDED, heard, options))
+    return told
 
 
 def _rep(party: dict[str, Any], direction: str, options: SourceOptions) -> tuple[str, ...]:
@@ -183,6 +192,14 @@ def _object(data: dict[str, Any], name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _checked(options: SourceOptions) -> list[str]:
+    found = calls.checked(options)
+    days = options.option("history_days", "1")
+    if not (days.isdecimal() and len(days) <= len(str(HISTORY_DAYS_MAX)) and 0 < int(days) <= HISTORY_DAYS_MAX):
+        found.append(f"history_days: must be a number of days from 1 to {HISTORY_DAYS_MAX}")
+    return found
+
+
 SYSTEM: Final = System(
     name="ringcentral",
     title="RingCentral",
@@ -190,6 +207,13 @@ SYSTEM: Final = System(
     proof=_Proof(proofs.header("validation-token"), proofs.header("verification-token"), proofs.query("token")),
     page="ringcentral.md",
     answers=Answers(accepted=Reply(200, {"content-type": "application/json"})),
-    options={name: calls.OPTIONS[name] for name in ("extensions", "cold")},
-    check=calls.checked,
+    options={name: calls.OPTIONS[name] for name in ("extensions", "cold")}
+    | {
+        "client_id": "of the app that the call log is read with; nothing is polled if not given",
+        "history_days": "how many days of the log are read first; default 30",
+        "poll_seconds": "between two looks at the log; default 60, since RingCentral takes few such requests",
+        "pause_seconds": "before a request is tried again; default 0.5, it doubles",
+        "address": "where RingCentral is, if not https://platform.ringcentral.com",
+    },
+    check=_checked,
 )

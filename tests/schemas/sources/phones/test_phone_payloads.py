@@ -22,7 +22,7 @@ BECOMES = {
     "dialpad/call_event_hangup.json": ["call.completed"],
     "dialpad/sms_outbound.json": ["passed not_a_call"],
     "gong/webhook_call_created.json": ["passed test_delivery"],
-    "ringcentral/call_log_record_with_recording.json": ["call.completed"],
+    "ringcentral/call_log_record_with_recording.json": ["call.completed", "call.recorded"],
     "ringcentral/telephony_session_answered_inbound.json": ["passed internal_call"],
     "ringcentral/telephony_session_setup_inbound.json": ["call.recorded"],
     "simotel/cdr_1.json": ["passed internal_call"],

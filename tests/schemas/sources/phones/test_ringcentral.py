@@ -51,14 +51,23 @@ def test_a_notification_is_no_handshake_and_needs_the_token():
 
 def test_a_session_and_its_record_in_the_call_log_are_one_call():
     (rings,), (answered,), (ended,) = (session(code) for code in ("Setup", "Answered", "Disconnected"))
-    (logged,) = SYSTEM.translate(posted(RINGCENTRAL_LOG), options("ringcentral"))
+    logged, recorded = SYSTEM.translate(posted(RINGCENTRAL_LOG), options("ringcentral"))
 
-    assert {one.subject for one in (rings, answered, ended, logged)} == {"ringcentral:99"}
+    assert {one.subject for one in (rings, answered, ended, logged, recorded)} == {"ringcentral:99"}
     assert [one.type for one in (rings, answered, ended)] == ["call.recorded", "call.recorded", "call.completed"]
     assert (rings.data["started_at"], answered.data["outcome"]) == ("2025-11-27T10:00:00Z", "connected")
     assert "outcome" not in ended.data  # that somebody answered was told before
     assert logged.data["talk_seconds"] == 55
-    assert logged.data["recording_url"] == "https://rc.example/recording/5/content"
+    assert recorded.data["recording_url"] == "https://rc.example/recording/5/content"
+
+
+def test_a_record_that_was_there_before_its_recording_is_the_same_word_again():
+    record = {name: value for name, value in RINGCENTRAL_LOG.items() if name != "recording"}
+    before = SYSTEM.translate(posted(record), options("ringcentral"))
+    after = SYSTEM.translate(posted(RINGCENTRAL_LOG), options("ringcentral"))
+
+    assert after[:1] == before
+    assert [(one.type, one.id.rpartition("/")[2]) for one in after[1:]] == [("call.recorded", "recording")]
 
 
 @pytest.mark.parametrize(
@@ -103,16 +112,28 @@ def test_a_page_of_the_call_log_is_read_whole():
 
     found = SYSTEM.translate(posted({"records": [RINGCENTRAL_LOG, fax]}), options("ringcentral"))
 
-    assert [type(one).__name__ for one in found] == ["Outgoing", "Passed"]
+    assert [type(one).__name__ for one in found] == ["Outgoing", "Outgoing", "Passed"]
+
+
+def test_a_record_of_a_page_that_cannot_be_read_costs_no_other():
+    found = SYSTEM.translate(
+        posted({"records": [RINGCENTRAL_LOG | {"duration": "long"}, RINGCENTRAL_LOG]}), options("ringcentral")
+    )
+
+    assert [getattr(one, "type", getattr(one, "reason", "")) for one in found] == [
+        "call.completed",
+        "call.recorded",
+        "unreadable",
+    ]
 
 
 @pytest.mark.skipif(not PAYLOADS.exists(), reason="the payloads are not beside this checkout")
 def test_the_documented_record_has_its_talk_time_and_its_recording():
     body = payload("ringcentral/call_log_record_with_recording.json")
 
-    (found,) = SYSTEM.translate(Delivery(body=body), options("ringcentral"))
+    found, recorded = SYSTEM.translate(Delivery(body=body), options("ringcentral"))
 
-    assert found.data["recording_url"].endswith("/recording/1662272004/content")
+    assert recorded.data["recording_url"].endswith("/recording/1662272004/content")
     assert (found.data["direction"], found.data["talk_seconds"]) == ("inbound", 55.0)
     assert found.data["outcome"] == "connected"
     assert (found.number, found.rep) == ("+14155555900", ("tel:+15625555772",))
