@@ -1,88 +1,85 @@
 """A fold for Funnelwatch's own engine that yields what sales-kpi-1 asks for and no more.
 
-As in every other system, what is late depends on the order of arrival, so a deal's row is the list of its events in
-that order, with what each did; its last stage and since when stand beside it. Everything else is the engine's: an event
-read again is found in the row and changes nothing, and sums can be derived from the rows at any time.
+What is late depends on the order of arrival here, so a deal's row says up to which place of its partition it is folded,
+and a place read again changes nothing. Behind that stand its last stage and since when, and what each event counted
+for, so that sums can be derived from the rows at any time. Everything else is the engine's, reading of events included.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from struct import Struct
+from typing import Any, Final
 
 import msgspec
 
-from funnelwatch.schemas.events import DealData, Event, Kind
+from funnelwatch.agents.engine.chunk_fold import Change, EntityFold, Item, Record, Tally
+from funnelwatch.schemas.events import Event, Kind
 from funnelwatch.streams.cells import MINUTE_US, Cell, CellValue, Contribution, DayCell, Measure
 from funnelwatch.streams.context import Context
 from funnelwatch.streams.entities.deal import DealFold
 from funnelwatch.streams.fold import Fold
 from funnelwatch.streams.history import Step
-from peers.workload import CLOSINGS, Row
+from peers.workload import CLOSINGS, STAGES, Row
 
-CREATED, WON, LOST = (DealFold.codes.index(f"deal.{name}") for name in ("created", "won", "lost"))
 UNITS_PER_CENT = 100
-LATE = -1
-Move = tuple[int, str, str, int, str, int, str | None, int]
-"""at µs, source, id, type, rep, cents, the stage that was left, µs in it; `LATE` where it was too late to leave one."""
+INDEX_BITS = 20
+"""A place is an offset and the index in a batch of events, of which there are at most 100,000."""
+ALL_STAGES = (*STAGES, *CLOSINGS.values())
+CODES = {name: code for code, name in enumerate(DealFold.codes)}
+WON = CODES["deal.won"]
+NOTHING, LATE = 255, 254
+"""In place of the stage that was left."""
+HEAD: Final = Struct("<qqqB")
+"""Place, newest event, since when (µs), stage."""
+MOVE: Final = Struct("<qBBqqB")
+"""Minute, type, stage that was left, µs in it, cents, bytes of the rep that follow."""
 
-_NO = ("n",)
-_LATE = ("late",)
-_OF_TYPE: dict[int, Measure] = {CREATED: ("created",), WON: ("won",), LOST: ("lost",)}
+Sums = dict[tuple[str, int, Measure], int]
+
+_STAGE_CODES = {stage: code for code, stage in enumerate(ALL_STAGES)}
+_NO: Measure = ("n",)
+_LATE: Measure = ("late",)
+_AMOUNT: Measure = ("amt",)
+_OF_TYPE: dict[int, Measure] = {CODES[f"deal.{name}"]: (name,) for name in ("created", "won", "lost")}
+_LEFT: list[tuple[Measure, Measure]] = [(("dc", stage), ("ds", stage)) for stage in ALL_STAGES]
 
 
-class ReducedState(msgspec.Struct, array_like=True, gc=False):
-    """What arrived of a deal, in that order, and how it stands."""
+class ReducedState(msgspec.Struct, gc=False):
+    """A row."""
 
-    history: list[Move] = []
-    repeats: list[Move] = []
-    links: list[Any] = []
-    stage: str | None = None
-    since: int = 0
+    row: bytes = b""
+    history: Sequence[Any] = ()
+    repeats: Sequence[Any] = ()
+    links: Sequence[Any] = ()
 
 
-class ReducedFold(Fold[ReducedState]):
-    """Last stage and time in stage by deal, sums by rep and day."""
+class ReducedFold(Fold[ReducedState]):  # type: ignore[type-var]  # it keeps no history that others could look at
+    """The rules for rows; `ReducedEntityFold` makes them."""
 
     kind = Kind.DEAL
     codes = DealFold.codes
     _state = ReducedState
 
-    def add(self, state: ReducedState, event: Event) -> bool:
-        """Take an event as it arrives; False if it was there."""
-        identity, source = event.id, event.source
-        for known in state.history:
-            if known[2] == identity and known[1] == source:
-                return False
-        data = event.data
-        assert isinstance(data, DealData)
-        at, left, stayed = event.at, state.stage, 0
-        if left is not None and at < state.since:
-            left, stayed = None, LATE
-        else:
-            if left is not None:
-                stayed = at - state.since
-            state.stage, state.since = CLOSINGS.get(event.type) or data.stage, at
-        cents = (data.amount or 0) // UNITS_PER_CENT
-        state.history.append((at, source, identity, self._code_of[event.type], data.rep_id or "", cents, left, stayed))
-        return True
+    def __init__(self) -> None:
+        super().__init__()
+        self.decode = ReducedState
+        self.encode = lambda state: state.row
 
-    def merge(self, left: ReducedState, right: ReducedState) -> ReducedState:
+    def merge_rows(self, left: bytes, right: bytes) -> bytes:
         """Both are beginnings of the one order in which a partition has the deal's events: the longer one."""
-        return max(left, right, key=lambda state: len(state.history))
+        return max(left, right, key=lambda row: HEAD.unpack_from(row)[0])
 
     def contribution(self, subject: str, state: ReducedState, context: Context) -> Contribution:  # noqa: ARG002
         """What all of the deal's events count for."""
-        return _counted(state.history)
+        sums: Sums = {}
+        for minute, code, left, stayed, cents, rep in _moves(state.row):
+            _add(sums, _counted(rep, minute, code, left=left, stayed=stayed, cents=cents))
+        return Contribution(sums)
 
-    def difference(
-        self,
-        subject: str,  # noqa: ARG002
-        state: ReducedState,
-        known: int,
-        context: Context,  # noqa: ARG002
-    ) -> tuple[Contribution, Contribution] | None:
-        """What the new events count for."""
-        return Contribution(), _counted(state.history[known:])
+    def newest(self, state: ReducedState) -> int | None:
+        """The time of the newest event."""
+        return int(HEAD.unpack_from(state.row)[1])
 
     def forgettable(self, state: ReducedState, before_us: int) -> bool:  # noqa: ARG002
         """Never: the comparison is over before."""
@@ -95,26 +92,85 @@ class ReducedFold(Fold[ReducedState]):
         raise NotImplementedError
 
 
-def _counted(moves: list[Move]) -> Contribution:
-    sums: dict[tuple[str, int, Measure], int] = {}
-    for at, _, _, code, rep, cents, left, stayed in moves:
-        minute = at // MINUTE_US
-        _add(sums, (rep, minute, _NO), 1)
-        measure = _OF_TYPE.get(code)
-        if measure is not None:
-            _add(sums, (rep, minute, measure), 1)
-            if code == WON:
-                _add(sums, (rep, minute, ("amt",)), cents)
-        if left is not None:
-            _add(sums, (rep, minute, ("dc", left)), 1)
-            _add(sums, (rep, minute, ("ds", left)), stayed)
-        elif stayed == LATE:
-            _add(sums, (rep, minute, _LATE), 1)
-    return Contribution(sums)
+class ReducedEntityFold(EntityFold):
+    """Takes a chunk's events of one deal into its row without looking at those before."""
+
+    def apply(
+        self,
+        subject: str,  # noqa: ARG002  (as `EntityFold` has it)
+        row: bytes | None,
+        items: Sequence[Item],
+        tally: Tally,
+        seen_before: Callable[[Record], bool],
+    ) -> Change:
+        """As `EntityFold`."""
+        place, newest, since, stage = (-1, 0, 0, NOTHING) if row is None else HEAD.unpack_from(row)
+        behind = [b"" if row is None else row[HEAD.size :]]
+        sums: Sums = {}
+        again = False
+        for item in items:
+            here = item.record.offset << INDEX_BITS | (item.index or 0)
+            if here <= place:
+                tally.unchanged += 1
+                again = again or seen_before(item.record)
+                continue
+            place = here
+            event: Any = item.content
+            at, data = event.at, event.data
+            left, stayed = stage, 0
+            if at < since:
+                left = LATE
+            else:
+                if stage != NOTHING:
+                    stayed = at - since
+                stage, since = _STAGE_CODES[CLOSINGS.get(event.type) or data.stage], at
+                newest = at
+            code, rep, cents, minute = CODES[event.type], data.rep_id, data.amount // UNITS_PER_CENT, at // MINUTE_US
+            counted = _counted(rep, minute, code, left=left, stayed=stayed, cents=cents)
+            sums = _add(sums, counted) if sums else counted
+            name = rep.encode()
+            behind.append(MOVE.pack(minute, code, left, stayed, cents, len(name)) + name)
+            tally.applied += 1
+        if not sums:
+            return Change(row if again else None)
+        return Change(HEAD.pack(place, newest, since, stage) + b"".join(behind), None, Contribution(sums), [], newest)
 
 
-def _add(sums: dict[tuple[str, int, Measure], int], key: tuple[str, int, Measure], amount: int) -> None:
-    sums[key] = sums.get(key, 0) + amount
+def entity_fold(fold: Fold[Any], context: Context) -> EntityFold:
+    """Of each kind."""
+    return (ReducedEntityFold if isinstance(fold, ReducedFold) else EntityFold)(fold, context)
+
+
+def _moves(row: bytes) -> Iterator[tuple[int, int, int, int, int, str]]:
+    at = HEAD.size
+    while at < len(row):
+        *move, size = MOVE.unpack_from(row, at)
+        at += MOVE.size + size
+        minute, code, left, stayed, cents = move
+        yield minute, code, left, stayed, cents, row[at - size : at].decode()
+
+
+def _counted(rep: str, minute: int, code: int, *, left: int, stayed: int, cents: int) -> Sums:
+    """What one event counts for."""
+    sums: Sums = {(rep, minute, _NO): 1}
+    measure = _OF_TYPE.get(code)
+    if measure is not None:
+        sums[rep, minute, measure] = 1
+        if code == WON:
+            sums[rep, minute, _AMOUNT] = cents
+    if left < LATE:
+        times, spent = _LEFT[left]
+        sums[rep, minute, times] = 1
+        sums[rep, minute, spent] = stayed
+    elif left == LATE:
+        sums[rep, minute, _LATE] = 1
+    return sums
+
+
+def _add(sums: Sums, more: Sums) -> Sums:
+    for key, amount in more.items():
+        sums[key] = sums.get(key, 0) + amount
+    return sums
 
 
 def add_cell(rows: dict[tuple[str, int], Row], cell: Cell, value: CellValue) -> None:

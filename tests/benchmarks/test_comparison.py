@@ -11,10 +11,10 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 sys.path.append(str(BENCHMARKS))
 
-from peers.reduced import ReducedFold, add_cell  # noqa: E402  (beside the package, not in it)
+from peers.reduced import ReducedFold, add_cell, entity_fold  # noqa: E402  (beside the package, not in it)
 from peers.workload import as_wire, batch, differences, events  # noqa: E402
 
-from funnelwatch.agents.engine.chunk_fold import EntityFold, Tally, read_events  # noqa: E402
+from funnelwatch.agents.engine.chunk_fold import Tally, read_events  # noqa: E402
 from funnelwatch.schemas.codec import UNLIMITED  # noqa: E402
 from funnelwatch.schemas.events import Kind  # noqa: E402
 from funnelwatch.schemas.settings import Settings  # noqa: E402
@@ -42,13 +42,15 @@ class Engine:
     def __init__(self):
         settings = Settings()
         context = Context(settings, Calendar(settings.calendar))
-        self.fold = EntityFold(ReducedFold(), context)
+        self.context = context
+        self.fold = entity_fold(ReducedFold(), context)
         self.rows = {}
         self.cells = ShardCells(context.calendar, settings.recordings_days)
         self.tally = Tally()
 
-    def take(self, values):
-        groups, refused = read_events(Kind.DEAL, [Message(as_wire(value)) for value in values], UNLIMITED)
+    def take(self, values, first):
+        messages = [Message(as_wire(value), offset=first + place) for place, value in enumerate(values)]
+        groups, refused = read_events(Kind.DEAL, messages, UNLIMITED)
         assert not refused
         for subject, items in groups.items():
             change = self.fold.apply(subject, self.rows.get(subject), items, self.tally, lambda _: False)
@@ -56,9 +58,16 @@ class Engine:
             if change.after is not None:
                 self.cells.add(change.before, change.after)
 
-    def found(self):
+    def derived(self):
+        """Cells made from the rows alone, as a partition is opened."""
+        cells, fold = ShardCells(self.context.calendar, 30), ReducedFold()
+        for subject, row in self.rows.items():
+            cells.add(None, fold.contribution(subject, fold.decode(row), self.context))
+        return self.found(cells)
+
+    def found(self, cells=None):
         rows = {}
-        for cell, value in self.cells.all_cells().items():
+        for cell, value in (cells or self.cells).all_cells().items():
             add_cell(rows, cell, value)
         return {f"{rep}|{date.fromordinal(day)}": msgspec.to_builtins(row) for (rep, day), row in rows.items()}
 
@@ -74,18 +83,19 @@ def chunks(values):
 
 def test_the_reduced_fold_has_the_totals_of_the_batch(values):
     engine = Engine()
-    for chunk in chunks(values):
-        engine.take(chunk)
+    for number, chunk in enumerate(chunks(values)):
+        engine.take(chunk, number * CHUNK)
     assert engine.tally.applied == COUNT
     assert differences(engine.found(), batch(values)) == []
+    assert differences(engine.derived(), batch(values)) == []
 
 
 def test_what_is_delivered_again_changes_no_total_of_the_reduced_fold(values):
     engine = Engine()
     for number, chunk in enumerate(chunks(values)):
-        engine.take(chunk)
+        engine.take(chunk, number * CHUNK)
         if number % 3 == 0:
-            engine.take(chunk)
+            engine.take(chunk, number * CHUNK)
     again = sum(len(chunk) for chunk in chunks(values)[::3])
     assert (engine.tally.applied, engine.tally.unchanged) == (COUNT, again)
     assert differences(engine.found(), batch(values)) == []
