@@ -30,7 +30,7 @@ from peers.installing import CannotInstall, install
 from peers.latency import Latency
 from peers.processes import write_results
 from peers.report import conditions, is_interpreter_fit, read_results, tables
-from peers.systems import BY_NAME, LATENCY, SYSTEMS, TWO_WORKERS, System
+from peers.systems import BY_NAME, CATCH_UP, LATENCY, SYSTEMS, TWO_WORKERS, System
 from peers.workload import Workload, as_wire, decode
 
 PARTS = ("catch-up", "two-workers", "latency")
@@ -139,7 +139,7 @@ def _install(systems: list[System], cache: Path) -> dict[str, Path]:
 
 
 def _turns(systems: list[System], parts: list[str]) -> Iterator[tuple[str, System]]:
-    for part, names in zip(PARTS, (tuple(BY_NAME), TWO_WORKERS, LATENCY), strict=True):
+    for part, names in zip(PARTS, (CATCH_UP, TWO_WORKERS, LATENCY), strict=True):
         if part in parts:
             yield from ((part, system) for system in systems if system.name in names)
 

@@ -130,11 +130,11 @@ class WorkerJob:
         self.log = log
         self.history: list[Seen] = []
         self.committed = False
-        self._port = settings.worker.port
+        self.settings = settings
+        self.data = Path(settings.worker.data_dir)
         self._asked = 0.0
-        data = Path(settings.worker.data_dir)
-        data.mkdir(parents=True, exist_ok=True)
-        configuration = data.with_suffix(".toml")
+        self.data.mkdir(parents=True, exist_ok=True)
+        configuration = self.data.with_suffix(".toml")
         configuration.write_text(as_toml(settings))
         begin = [str(REDUCED)] if is_reduced else ["-m", "funnelwatch", "worker", "--config"]
         environment = {name: text for name, text in os.environ.items() if not name.startswith("FUNNELWATCH_")}
@@ -166,7 +166,7 @@ class WorkerJob:
 
     def _ask(self) -> str:
         try:
-            with urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=ANSWER_SECONDS) as answer:
+            with urlopen(f"http://127.0.0.1:{self.settings.worker.port}/metrics", timeout=ANSWER_SECONDS) as answer:
                 page: str = answer.read().decode()
         except OSError:
             return ""

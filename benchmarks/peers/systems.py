@@ -70,9 +70,11 @@ def _limit(name: str, title: str, install: str, command: Callable[[Path], list[s
     return System(name, title, install, command, rows="", topics=(), settle_seconds=0.2, durable=False)
 
 
+BOARD = System("board", "Funnelwatch, whole product, at the board's API", ours="shipped")
 SYSTEMS = (
     System("reduced", "Funnelwatch, reduced to these outputs", ours="reduced"),
     System("shipped", "Funnelwatch, whole product", ours="shipped"),
+    BOARD,
     _kafka_streams("kafka-streams", "Kafka Streams 4.1, default cache"),
     _kafka_streams("kafka-streams-tuned", "Kafka Streams 4.1, no cache, linger 0", CACHE_BYTES="0", LINGER_MS="0"),
     _flink("flink-heap", "Flink 1.20, heap state", "hashmap"),
@@ -93,7 +95,9 @@ SYSTEMS = (
     _limit("limit-go", "limit: Go, sums in a map", "go", lambda folder: [str(folder / "limit")]),
 )
 BY_NAME = {system.name: system for system in SYSTEMS}
-LATENCY = ("reduced", "shipped", "kafka-streams-tuned", "quix", "kafka-streams")
+CATCH_UP = tuple(system.name for system in SYSTEMS if system is not BOARD)
+"""Who is seen catching up."""
+LATENCY = ("reduced", "shipped", "board", "kafka-streams-tuned", "quix", "kafka-streams")
 """Whose latency is measured."""
 TWO_WORKERS = ("reduced", "shipped", "kafka-streams", "quix")
 """Who is also seen with two workers."""
