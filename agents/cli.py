@@ -181,8 +181,16 @@ def init(file: Path, force: bool) -> int:
     "--pack", type=click.IntRange(1, 1_000), default=1, help="Events per message at most (CloudEvents batch)."
 )
 @click.option("--dry-run", is_flag=True, help="Read and count; publish nothing, need no Kafka.")
+@click.option(
+    "--resume",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Keep in FILE how far each is published, and go on from there.",
+)
 @configured
-def replay(config: Path | None, files: tuple[Path, ...], compression: str, pack: int, dry_run: bool) -> int:
+def replay(
+    config: Path | None, files: tuple[Path, ...], *, compression: str, pack: int, dry_run: bool, resume: Path | None
+) -> int:
     """Publish FILES of events to their topics.
 
     Each line is one structured CloudEvents event, or an array of them; .gz is read as well. Publishing a file again
@@ -191,6 +199,7 @@ def replay(config: Path | None, files: tuple[Path, ...], compression: str, pack:
     \b
     Examples:
       funnelwatch replay history.ndjson.gz
+      funnelwatch replay --resume done.json *.ndjson  the same again after an interruption: goes on where it was
       funnelwatch replay --dry-run 2026-*.ndjson      what would be published
       funnelwatch replay --pack 100 history.ndjson    fewer, larger messages
     """
@@ -202,13 +211,24 @@ def replay(config: Path | None, files: tuple[Path, ...], compression: str, pack:
     settings, secrets = load(config)
     console = Console(stderr=True)
     summary = asyncio.run(
-        module.replay(files, settings, secrets, console=console, compression=compression, pack=pack, dry_run=dry_run)
+        module.replay(
+            files,
+            settings,
+            secrets,
+            console=console,
+            compression=compression,
+            pack=pack,
+            dry_run=dry_run,
+            resume=resume,
+        )
     )
     for problem in summary.problems:
         click.echo(f"not published: {problem}", err=True)
     for topic, count in summary.published.items():
         click.echo(f"{settings.kafka.prefix + topic:<24} {count:>12,}")
     what = "would be published" if dry_run else f"published in {summary.messages:,} messages"
+    if summary.passed_over:
+        click.echo(f"{summary.passed_over:,} lines were published before, as {resume} says.")
     click.echo(f"{summary.events:,} events {what}, {summary.unreadable:,} lines not, in {summary.seconds:.1f} s.")
     return FAILURE if summary.unreadable else OK
 

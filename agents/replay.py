@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import os
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -16,12 +17,15 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from funnelwatch.agents.clock import monotonic
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.publisher import Publisher
+from funnelwatch.agents.resume import Resume
 from funnelwatch.schemas.events import TOPICS, TYPES
 from funnelwatch.schemas.settings import Secrets, Settings
 
 PROBLEMS_SHOWN: Final = 20
 PROGRESS_LINES: Final = 2_000
 """The bar is moved after so many lines."""
+LINES_PER_NOTE: Final = 200_000
+"""After so many it is waited until Kafka has all of them, and noted how far the file is published."""
 
 _TOPIC_OF_TYPE: Final = {type_: TOPICS[kind] for kind, types in TYPES.items() for type_ in types}
 
@@ -43,6 +47,7 @@ class Summary(msgspec.Struct):
     published: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(TOPICS.values(), 0))
     problems: list[str] = []
     unreadable: int = 0
+    passed_over: int = 0
     bytes: int = 0
     messages: int = 0
     seconds: float = 0.0
@@ -81,13 +86,17 @@ async def replay(
     compression: str = "none",
     pack: int = 1,
     dry_run: bool = False,
+    resume: Path | None = None,
 ) -> Summary:
     """Publish the files one after the other, in their order; with ``dry_run`` only read and count.
+
+    ``resume`` is where it is kept how far each is published: lines it knows of are passed over.
 
     Raises:
         OperationError: A file cannot be read, or Kafka does not answer or does not take an event.
     """
     summary = Summary()
+    done = Resume(resume)
     started = monotonic()
     async with contextlib.AsyncExitStack() as stack:
         publisher = None
@@ -98,7 +107,7 @@ async def replay(
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         progress = stack.enter_context(Progress(*columns, console=console, transient=True))
         for path in files:
-            await _publish_file(path, settings.kafka.prefix, publisher, summary, progress)
+            await _publish_file(path, settings.kafka.prefix, publisher, summary, progress=progress, done=done)
         if publisher is not None:
             await publisher.flush()
             summary.messages = publisher.messages
@@ -107,12 +116,15 @@ async def replay(
 
 
 async def _publish_file(
-    path: Path, prefix: str, publisher: Publisher | None, summary: Summary, progress: Progress
+    path: Path, prefix: str, publisher: Publisher | None, summary: Summary, *, progress: Progress, done: Resume
 ) -> None:
     with _readable(path), path.open("rb") as raw:
-        task = progress.add_task(path.name, total=os.fstat(raw.fileno()).st_size)
+        size = os.fstat(raw.fileno()).st_size
+        task = progress.add_task(path.name, total=size)
         lines: BinaryIO | gzip.GzipFile = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-        for number, line in enumerate(lines, 1):
+        number = known = done.lines(path, size)
+        summary.passed_over += sum(1 for _ in islice(lines, known))
+        for number, line in enumerate(lines, known + 1):
             for event in _events(line.strip(), f"{path}:{number}", summary):
                 try:
                     topic, subject = address(event)
@@ -125,6 +137,12 @@ async def _publish_file(
                     await publisher.add(prefix + topic, subject, event)
             if number % PROGRESS_LINES == 0:
                 progress.update(task, completed=raw.tell())
+            if publisher is not None and number % LINES_PER_NOTE == 0:
+                await publisher.flush()
+                done.note(path, number, size)
+        if publisher is not None:
+            await publisher.flush()
+            done.note(path, number, size)
         progress.update(task, completed=raw.tell())
 
 
