@@ -18,12 +18,11 @@ from funnelwatch.agents.clock import now_us
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.gateway.polling import Polled, Poller
 from funnelwatch.agents.gateway.sources import Source
-from funnelwatch.agents.gateway.spool import FullError
 from funnelwatch.agents.sources import ami, cdr_file, cdr_mysql, cdr_table
 from funnelwatch.agents.sources.ami import Account, Manager
 from funnelwatch.agents.sources.cdr_file import Place
-from funnelwatch.schemas.reasons import RefusedError
-from funnelwatch.schemas.sources.contract import Delivery, Outgoing, Passed, Result, SourceOptions
+from funnelwatch.agents.sources.handing_in import hand_in
+from funnelwatch.schemas.sources.contract import Delivery, SourceOptions
 from funnelwatch.schemas.sources.phones.asterisk import WAYS
 from funnelwatch.schemas.sources.phones.conversations import Conversations, written
 
@@ -31,8 +30,6 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 2.0
 """How often files and tables are looked at."""
-FULL_SECONDS: Final = 1.0
-"""How long a call waits before it is handed in again when there was no room."""
 HEARD_SECONDS: Final = 10.0
 PLACE: Final = "place"
 ENDED: Final = "ended"
@@ -94,7 +91,7 @@ class Asterisk:
 
 async def _told(polled: Polled, overs: Iterable[list[dict[str, str]]]) -> None:
     if deliveries := [Delivery(body=written(over), received_us=now_us()) for over in overs]:
-        await _hand_in(polled, deliveries)
+        await hand_in(polled, deliveries, "a call")
 
 
 async def _follow_file(polled: Polled) -> None:
@@ -171,37 +168,7 @@ async def _rows(polled: Polled, rows: Iterable[Mapping[str, Any]]) -> None:
     groups = list(calls.values())
     for begin in range(0, len(groups), TOGETHER):
         deliveries = [Delivery(body=_encode(group), received_us=now_us()) for group in groups[begin : begin + TOGETHER]]
-        await _hand_in(polled, deliveries)
-
-
-async def _hand_in(polled: Polled, deliveries: Iterable[Delivery]) -> None:
-    """Hand in calls. While there is no room, wait."""
-    results = [result for delivery in deliveries for result in await _read(polled, delivery)]
-    while True:
-        try:
-            await polled.intake.take(polled.source, results)
-        except FullError as error:
-            log.warning("calls of the source %s wait (%s)", polled.source.name, error)
-            await asyncio.sleep(FULL_SECONDS)
-        else:
-            return
-
-
-async def _read(polled: Polled, delivery: Delivery) -> list[Result]:
-    """The results of a delivery. What cannot be read is told, kept with its bytes, and costs no other call."""
-    source = polled.source
-    oldest = now_us() - polled.settings.retention_days * _DAY_US
-    try:
-        results = source.system.translate(delivery, source.options)
-        for result in results:
-            if isinstance(result, Outgoing):
-                result.event()  # what is refused later would take the others with it
-    except RefusedError as error:
-        log.warning("a call of the source %s cannot be read (%s): %s", source.name, error.reason, error.detail)
-        if polled.refuse is not None:
-            await polled.refuse(delivery, error)
-        return []
-    return [Passed("too_old") if isinstance(one, Outgoing) and one.at < oldest else one for one in results]
+        await hand_in(polled, deliveries, "a call")
 
 
 def _account(source: Source) -> Account:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from funnelwatch.agents.gateway.polling import Poller
-from funnelwatch.agents.sources import asterisk, debezium, hubspot, quickbooks, ringcentral, suitecrm, vtiger
+from funnelwatch.agents.sources import (
+    asterisk,
+    debezium,
+    hubspot,
+    quickbooks,
+    ringcentral,
+    salesforce,
+    suitecrm,
+    vtiger,
+)
 
 POLLERS: Final[dict[str, Poller]] = {
     "asterisk": asterisk.POLLER,
@@ -13,6 +22,7 @@ POLLERS: Final[dict[str, Poller]] = {
     "hubspot": hubspot.POLLER,
     "quickbooks": quickbooks.POLLER,
     "ringcentral": ringcentral.POLLER,
+    "salesforce": salesforce.POLLER,
     "suitecrm": suitecrm.POLLER,
     "vtiger": vtiger.POLLER,
 }

@@ -12,7 +12,7 @@ from funnelwatch.schemas.sources.crm.hubspot_proof import v3
 from funnelwatch.schemas.sources.proofs import hmac_base64
 from support import crm_life
 from support.source_cases import Case, Request
-from support.vendors import QuickBooks, SuiteCrm, Vtiger
+from support.vendors import QuickBooks, Salesforce, SuiteCrm, Vtiger
 
 SECRET = "s3cret of this source"
 DAY_US = 86_400_000_000
@@ -115,6 +115,28 @@ def convergehub(_url: str, now_us: int) -> list[Request]:
     return found[::-1]
 
 
+def salesforce_heard() -> Case:
+    """Change events by CometD; nothing is posted."""
+    vendor = Salesforce()
+
+    def requests(_url: str, now_us: int) -> list[Request]:
+        if not vendor.kept:
+            for delivery in crm_life.told("salesforce", rows(now_us)):
+                vendor.happens(json.loads(delivery.body)["payload"])
+        return []
+
+    return Case(
+        "salesforce-heard",
+        "salesforce",
+        ":7",
+        requests,
+        WON,
+        settings={"currency": "EUR"} | {"options": {"client_id": "app"}},
+        vendor=vendor,
+        api_secret="cs",
+    )
+
+
 def vtiger_polled() -> Case:
     vendor = Vtiger()
 
@@ -204,6 +226,7 @@ CASES = [
             "options": {"scheme": "token", "signature_header": "x-funnelwatch-key"},
         },
     ),
+    salesforce_heard(),
     vtiger_polled(),
     suitecrm_polled(),
     quickbooks_fetched(),

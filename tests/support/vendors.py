@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 import re
@@ -187,6 +189,122 @@ class QuickBooks(Vendor):
         if found is None:
             return web.json_response({"Fault": {"type": "ValidationFault"}}, status=404)
         return web.Response(text=json.dumps(found), content_type="application/json")
+
+
+UNKNOWN_CLIENT = {"error": "403::Unknown client", "advice": {"reconnect": "handshake"}}
+
+
+class Salesforce(Vendor):
+    """Client credentials, records, and change events by CometD: clients with a cookie, replay, what is kept of it."""
+
+    def __init__(self, client_id: str = "app", secret: str = "cs") -> None:
+        super().__init__()
+        self.tokens: set[str] = set()
+        self.logins = 0
+        self.clients: dict[str, int | None] = {}
+        """The number of the last event that each one heard; None before it subscribed."""
+        self.handshakes = 0
+        self.subscribed: list[int] = []
+        self.kept: list[tuple[int, dict[str, Any]]] = []
+        self.oldest = 0
+        """Events up to this number are not kept any more."""
+        self.records: dict[str, dict[str, Any]] = {}
+        self.wait_seconds = 0.2
+        self._client = (client_id, secret)
+        self._came = asyncio.Event()
+
+    def happens(self, payload: dict[str, Any]) -> None:
+        number = self.kept[-1][0] + 3 if self.kept else 9_007_199_254_740_993
+        self.kept.append((number, payload))
+        self._came.set()
+        self._came = asyncio.Event()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        if not request.path.startswith("/cometd/"):
+            return await super()._answer(request)
+        if self.before:
+            return self.before.pop(0)
+        (message,) = await request.json()
+        self.asked.append(message["channel"])
+        known = request.headers.get("authorization", "").removeprefix("Bearer ") in self.tokens
+        replies, cookie = await self._replies(message, known, request.cookies.get("BAYEUX_BROWSER", ""))
+        answer = web.json_response([{"id": message.get("id"), **reply} for reply in replies])
+        if cookie:
+            answer.set_cookie("BAYEUX_BROWSER", cookie)
+        return answer
+
+    async def _replies(self, message: dict[str, Any], known: bool, cookie: str) -> tuple[list[dict[str, Any]], str]:
+        channel, client = message["channel"], message.get("clientId", "")
+        if channel == "/meta/handshake":
+            return self._handshake(channel, known)
+        if not known:
+            error: dict[str, Any] = {"error": "401::Authentication invalid", "advice": {"reconnect": "none"}}
+        elif client not in self.clients or cookie != client:
+            error = UNKNOWN_CLIENT
+        elif channel == "/meta/subscribe":
+            return [self._subscribe(message)], ""
+        else:
+            return await self._connect(channel, client), ""
+        return [{"channel": channel, "successful": False} | error], ""
+
+    def _handshake(self, channel: str, known: bool) -> tuple[list[dict[str, Any]], str]:
+        if not known:
+            reason = {"sfdc": {"failureReason": "401::Authentication invalid"}}
+            denied = {"error": "403::Handshake denied", "ext": reason, "advice": {"reconnect": "none"}}
+            return [{"channel": channel, "successful": False} | denied], ""
+        self.handshakes += 1
+        name = f"c{self.handshakes}"
+        self.clients[name] = None
+        return [{"channel": channel, "successful": True, "clientId": name, "ext": {"replay": True}}], name
+
+    def _subscribe(self, message: dict[str, Any]) -> dict[str, Any]:
+        channel = message["channel"]
+        after = message["ext"]["replay"][message["subscription"]]
+        if after not in {-1, -2} and after < self.oldest:
+            error = f"400::The replayId {{{after}}} you provided was invalid."
+            return {"channel": channel, "successful": False, "error": error}
+        self.subscribed.append(after)
+        self.clients[message["clientId"]] = self.oldest if after == -2 else after
+        return {"channel": channel, "successful": True, "subscription": message["subscription"]}
+
+    async def _connect(self, channel: str, client: str) -> list[dict[str, Any]]:
+        events = self._events(client)
+        if not events:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._came.wait(), self.wait_seconds)
+            events = self._events(client)
+        if client not in self.clients:
+            return [{"channel": channel, "successful": False} | UNKNOWN_CLIENT]
+        return [*events, {"channel": channel, "successful": True, "advice": {"timeout": 110_000}}]
+
+    def _events(self, client: str) -> list[dict[str, Any]]:
+        after = self.clients.get(client)
+        if after is None:
+            return []
+        found = [(number, payload) for number, payload in self.kept if number > max(after, self.oldest)]
+        if found:
+            self.clients[client] = found[-1][0]
+        return [
+            {"channel": "/data/ChangeEvents", "data": {"schema": "s", "payload": one, "event": {"replayId": number}}}
+            for number, one in found
+        ]
+
+    def answer(self, request: web.Request, form: dict[str, str]) -> web.Response:
+        if request.path == "/services/oauth2/token":
+            if (form.get("grant_type"), form.get("client_id"), form.get("client_secret")) != (
+                "client_credentials",
+                *self._client,
+            ):
+                return web.json_response({"error": "invalid_client"}, status=400)
+            self.logins += 1
+            self.tokens.add(f"t{self.logins}")
+            return web.json_response({"access_token": f"t{self.logins}", "instance_url": self.address})
+        if request.headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
+            return web.json_response([{"errorCode": "INVALID_SESSION_ID"}], status=401)
+        found = self.records.get(request.path.partition("/sobjects/")[2])
+        return (
+            web.json_response([{"errorCode": "NOT_FOUND"}], status=404) if found is None else web.json_response(found)
+        )
 
 
 class RingCentral(Vendor):

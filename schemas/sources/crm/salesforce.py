@@ -11,6 +11,7 @@ customer when the deal is won.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from funnelwatch.schemas import fields
@@ -20,6 +21,11 @@ from funnelwatch.schemas.sources.contract import Delivery, Passed, Result, Sourc
 from funnelwatch.schemas.sources.crm import records, values
 from funnelwatch.schemas.sources.crm.batches import each
 from funnelwatch.schemas.sources.crm.records import Deal, Entity, Lead, Outcome
+
+CHANNEL: Final = "/data/ChangeEvents"
+"""All records that are selected for Change Data Capture."""
+API_VERSION: Final = "62.0"
+_VERSION: Final = re.compile(r"[0-9]{2,3}\.0", re.ASCII)
 
 EVENTS_MAX: Final = 1_000
 RECORDS_MAX: Final = 10_000
@@ -104,20 +110,18 @@ def _record(change: _Change, options: SourceOptions) -> list[Result]:
     if change.word not in _CHANGES:
         raise RefusedError(Reason.UNKNOWN_VALUE, f"changeType is unknown: {fields.described(change.type)}")
     if change.word == "DELETE":
-        return [_deleted(change, options)]
+        return _deleted(change, options)
     back = _restored(change, options) if change.word == "UNDELETE" else []
     if change.type != change.word:
         return [*back, Wanted(entity=change.entity, id=change.id, at=change.at, change=change.type)]
     return [*back, *(_READERS[change.entity](change, options) or [Passed("no_change_for_us", change.entity)])]
 
 
-def _deleted(change: _Change, options: SourceOptions) -> Result:
+def _deleted(change: _Change, options: SourceOptions) -> list[Result]:
     if change.entity == "User":
-        return Entity("rep", change.id, options).removed(change.at)
-    kind = _KINDS.get(change.entity) or _task_kind(change)
-    if not kind:
-        return Wanted(entity=change.entity, id=change.id, at=change.at, change=change.type)
-    return Entity(kind, change.id, options).deleted(change.at)
+        return [Entity("rep", change.id, options).removed(change.at)]
+    kinds = (_KINDS[change.entity],) if change.entity in _KINDS else ("call", "email")  # a task does not say which
+    return [Entity(kind, change.id, options).deleted(change.at) for kind in kinds]
 
 
 def _restored(change: _Change, options: SourceOptions) -> list[Result]:
@@ -247,12 +251,32 @@ def _user(change: _Change, options: SourceOptions) -> list[Result]:
 _KINDS: Final = {"Lead": "lead", "Opportunity": "deal"}
 _READERS: Final = {"Lead": _lead, "Opportunity": _opportunity, "Task": _task, "User": _user}
 
+
+def _checked(options: SourceOptions) -> list[str]:
+    found = records.check_options(options)
+    if options.option("client_id") and not options.option("address"):
+        found.append("address: is needed with client_id: where your Salesforce is")
+    if not options.option("channel", CHANNEL).startswith("/data/"):
+        found.append(f"channel: must be one of change events, like {CHANNEL} or /data/LeadChangeEvent")
+    if not _VERSION.fullmatch(options.option("api_version", API_VERSION)):
+        found.append(f"api_version: must be a version like {API_VERSION}, as a text")
+    return found
+
+
 SYSTEM: Final = System(
     name="salesforce",
     title="Salesforce",
     translate=translate,
     proof=proofs.Token(proofs.header("x-funnelwatch-key"), proofs.bearer_of, proofs.basic_of, proofs.query("key")),
     page="salesforce.md",
-    options={records.NEW_LEADS: records.NEW_LEADS_HELP, values.ONE_CURRENCY: values.ONE_CURRENCY_HELP},
-    check=records.check_options,
+    options={
+        records.NEW_LEADS: records.NEW_LEADS_HELP,
+        values.ONE_CURRENCY: values.ONE_CURRENCY_HELP,
+        "client_id": "of the app that change events are heard with; nothing is heard but what is posted if not given",
+        "address": "where your Salesforce is: https://YOURS.my.salesforce.com",
+        "channel": f"the channel of change events that is heard, if not {CHANNEL}",
+        "api_version": f"of Salesforce's API; default {API_VERSION}",
+        "pause_seconds": "before a request is tried again; default 0.5, it doubles",
+    },
+    check=_checked,
 )

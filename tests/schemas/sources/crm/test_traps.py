@@ -237,6 +237,14 @@ class TestSalesforce:
         assert only(translate("salesforce", gone), "deal.deleted").subject == "salesforce:0065f1"
         assert passed(translate("salesforce", overflow)) == ["gap_overflow"]
 
+    def test_3_a_task_that_is_deleted_does_not_say_what_it_was(self):
+        gone = change_event("Task", header={"changeType": "DELETE", "recordIds": ["00T1"]})
+
+        assert [(one.type, one.subject) for one in outgoing(translate("salesforce", gone))] == [
+            ("call.deleted", "salesforce:00T1"),
+            ("email.deleted", "salesforce:00T1"),
+        ]
+
     def test_3_a_commit_number_beyond_doubles_is_no_trouble(self):
         assert outgoing(translate("salesforce", change_event("Opportunity", StageName="Offer")))
 
