@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 BEGIN: Final = -(1 << 62)
 """A horizon before all time."""
+SHARED_MAX: Final = 200_000
+"""So many different reps, and measures, of a shard are one object each."""
 HEAP_SLACK: Final = 16
 """A heap of marks is made anew when more than half of it, and more than this, is no longer valid."""
 
@@ -45,14 +47,37 @@ class Horizon(Generic[T]):
         return [(minute, self.buckets.pop(minute)) for minute in past]
 
 
+class Shared(Generic[T]):
+    """One object for all that are equal: most of a shard's memory would be copies of the same names.
+
+    Args:
+        most: So many are kept; what is new beyond stays as it comes, at the price of memory.
+    """
+
+    __slots__ = ("_known", "_most")
+
+    def __init__(self, most: int = SHARED_MAX) -> None:
+        self._known: dict[T, T] = {}
+        self._most = most
+
+    def __call__(self, one: T) -> T:
+        """The object that stands for ``one``."""
+        known = self._known
+        if len(known) < self._most:
+            return known.setdefault(one, one)
+        return known.get(one, one)
+
+
 class SumsByTime:
     """Sums of each (rep, day or minute); zero sums leave no measure, and none leave no entry."""
 
-    __slots__ = ("changed", "horizon")
+    __slots__ = ("_measures", "_reps", "changed", "horizon")
 
-    def __init__(self) -> None:
+    def __init__(self, reps: Shared[str], measures: Shared[Measure]) -> None:
         self.horizon: Horizon[dict[str, Sums]] = Horizon()
         self.changed: set[tuple[str, int]] = set()
+        self._reps = reps
+        self._measures = measures
 
     def add(self, rep: str, time: int, changes: list[tuple[Measure, int]]) -> None:
         """Add to some sums of one (rep, time), unless the time is past."""
@@ -65,10 +90,12 @@ class SumsByTime:
             bucket = horizon.buckets[time] = {}
         sums = bucket.get(rep)
         if sums is None:
-            sums = bucket[rep] = {}
+            sums = bucket[self._reps(rep)] = {}
         for measure, amount in changes:
-            total = sums.get(measure, 0) + amount
-            if total:
+            before = sums.get(measure)
+            if before is None:
+                sums[self._measures(measure)] = amount
+            elif total := before + amount:
                 sums[measure] = total
             else:
                 del sums[measure]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from funnelwatch.streams.buckets import Horizon, Marks, SumsByTime
+from funnelwatch.streams.buckets import Horizon, Marks, Shared, SumsByTime
 from funnelwatch.streams.calendar import Calendar
 from funnelwatch.streams.cells import (
     CLOSE_MEASURES,
@@ -50,9 +50,10 @@ class ShardCells:
         """The time of the newest event of the shard's entities, in µs, as told to `see`."""
         self._day_of_minute = calendar.day_of_minute
         self._recording_minutes = recordings_days * DAY_MINUTES
-        self._days = SumsByTime()
-        self._minutes = SumsByTime()
-        self._closes = SumsByTime()
+        shared = Shared[str](), Shared[Measure]()
+        self._days = SumsByTime(*shared)
+        self._minutes = SumsByTime(*shared)
+        self._closes = SumsByTime(*shared)
         self._marks: dict[str, Marks] = {}
         self._advanced: set[str] = set()
         self._items: dict[ItemCell, Item] = {}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.organisation import CALENDAR, CONTEXT
 from support.strategies import MINUTE_US, START_US, histories
 
-from funnelwatch.streams.buckets import HEAP_SLACK, Horizon, Marks
+from funnelwatch.streams.buckets import HEAP_SLACK, Horizon, Marks, Shared, SumsByTime
 from funnelwatch.streams.cells import (
     CLOSE_MEASURES,
     CLOSE_MINUTES,
@@ -248,3 +248,26 @@ def test_a_horizon_gives_each_bucket_back_once_it_is_past(steps):
 
     assert sorted(given_back) == sorted({minute for minute in taken if minute <= line})
     assert all(minute > line for minute in horizon.buckets)
+
+
+def decoded(text):
+    """A measure that is a new object, as when it was decoded."""
+    return tuple(text.split())
+
+
+def test_equal_measures_and_reps_of_a_shard_are_one_object_as_long_as_there_are_not_too_many():
+    shared = Shared(most=2)
+    first, second, third = decoded("won a"), decoded("won b"), decoded("won c")
+
+    assert [shared(one) for one in (first, second, third)] == [first, second, third]
+    assert shared(decoded("won a")) is first
+    assert shared(decoded("won b")) is second
+    assert shared(again := decoded("won c")) is again
+
+    sums = SumsByTime(Shared(), Shared())
+    for day in (1, 2):
+        (rep,) = decoded("rep")
+        sums.add(rep, day, [(decoded("won a"), 1)])
+    (one, _, of_one), (other, _, of_other) = sums
+    assert one is other
+    assert next(iter(of_one)) is next(iter(of_other))
