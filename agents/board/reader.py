@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from funnelwatch.agents import clock
+from funnelwatch.agents.board.backlog import Backlog
 from funnelwatch.agents.board.shards import (
     Head,
     Note,
@@ -28,6 +29,7 @@ from funnelwatch.agents.board.shards import (
     shard_key,
 )
 from funnelwatch.agents.connections import redis_client
+from funnelwatch.agents.tasks import ended
 from funnelwatch.schemas.settings import Secrets, Settings
 from funnelwatch.streams.cells import Cell, CellValue, decode_cell, decode_value
 from funnelwatch.streams.table import Shard, Table
@@ -142,21 +144,31 @@ class Reader:
         async with client.pubsub() as subscription:
             await subscription.subscribe(changes_channel(self._settings.redis.prefix))
             await subscription.get_message(timeout=SUBSCRIBE_SECONDS_MAX)  # subscribed first: no note falls in between
-            for shard in self._expected:
-                await self._load(client, shard)
-            if self.away is not None:
-                log.info("Redis is there: %.0f %% of the partitions are in the table", 100 * self.share)
-            self.away = None
-            await self._listen(client, subscription)
+            backlog = Backlog()
+            reading = asyncio.create_task(_read(subscription, backlog))
+            try:
+                await self._load_all(client, reading)
+                await self._listen(client, backlog, reading)
+            finally:
+                await ended(reading)
 
-    async def _listen(self, client: Any, subscription: Any) -> None:
+    async def _load_all(self, client: Any, reading: asyncio.Task[None]) -> None:
+        for shard in self._expected:
+            await self._load(client, shard)
+            _raise_if_over(reading)
+        if self.away is not None:
+            log.info("Redis is there: %.0f %% of the partitions are in the table", 100 * self.share)
+        self.away = None
+
+    async def _listen(self, client: Any, backlog: Backlog, reading: asyncio.Task[None]) -> None:
         check_at = clock.monotonic() + CHECK_SECONDS
         while True:
-            message = await subscription.get_message(ignore_subscribe_messages=True, timeout=POLL_SECONDS)
-            if message is not None and message["type"] == "message":
-                await self._heard(client, message["data"])
-                await asyncio.sleep(0)  # reading buffered notes does not wait: let others have their turn
-            if clock.monotonic() >= check_at:
+            note = await backlog.take(POLL_SECONDS)
+            if note is not None:
+                await self._heard(client, note)
+                await asyncio.sleep(0)  # taking in what waits does not wait: let others have their turn
+            _raise_if_over(reading)
+            if not backlog and clock.monotonic() >= check_at:
                 await self._check(client)
                 check_at = clock.monotonic() + CHECK_SECONDS
 
@@ -268,6 +280,21 @@ class Reader:
             return lagged is not None and (known.seq < lagged or head.seq < known.seq)
         self._heads[shard] = head
         return False
+
+
+async def _read(subscription: Any, backlog: Backlog) -> None:
+    """Take notes from Redis for as long as there is a connection."""
+    while True:
+        message = await subscription.get_message(ignore_subscribe_messages=True, timeout=POLL_SECONDS)
+        if message is not None and message["type"] == "message":
+            backlog.put(message["data"])
+            await asyncio.sleep(0)  # reading what has come does not wait: let others have their turn
+
+
+def _raise_if_over(reading: asyncio.Task[None]) -> None:
+    """Raise what the reading of notes ended with, if it has ended."""
+    if reading.done():
+        reading.result()
 
 
 async def _decode(raw: dict[bytes, bytes]) -> dict[Cell, CellValue]:

@@ -6,9 +6,11 @@ import logging
 
 import pytest
 from msgspec.structs import replace
+from redis import Redis
 from support.shards import ShardWriter
 
 from funnelwatch.agents.board import reader as module
+from funnelwatch.agents.board.backlog import Backlog
 from funnelwatch.agents.board.now import judging_now
 from funnelwatch.agents.board.reader import Reader
 from funnelwatch.agents.embedded import EmbeddedRedis, free_ports
@@ -272,3 +274,50 @@ async def test_a_worker_that_dies_while_its_writes_are_refused_does_not_blank_th
         monkeypatch.setattr(module, "REFUSED_SECONDS", 0.0)
 
         assert reader.trouble() is None
+
+
+async def test_who_reads_many_shards_as_a_whole_while_workers_publish_is_not_cut_off(settings, writer, monkeypatch):
+    """Two years of 500 reps: what was told while the board read everything filled Redis' buffer, again and again."""
+    writer.everything({}, at=AT)
+    whole = Reader._load
+
+    async def slowly(self, client, shard):
+        await asyncio.sleep(0.3)
+        await whole(self, client, shard)
+
+    monkeypatch.setattr(Reader, "_load", slowly)
+    redis = Redis(port=settings.redis.port)
+    before = redis.config_get("client-output-buffer-limit")
+    redis.config_set("client-output-buffer-limit", "pubsub 1mb 256kb 1")
+    large = {("won", "default", f"{number:0100}"): 1 for number in range(500)}
+    try:
+        async with following(settings) as (reader, table):
+            await asyncio.sleep(0.2)
+            for number in range(1, 401):
+                change = {CELL: {MEASURE: number}, DayCell("r2", DAY): large | {("won", "default", ""): number}}
+                await asyncio.to_thread(writer.change, *DEAL, change, at=AT + number)
+            await until(lambda: reader.trouble() is None and reader.heads[DEAL].seq == 401)
+
+            await asyncio.sleep(0.5)  # whoever was cut off finds out now
+
+            assert won(table) == 400
+            assert reader.reloads_total == len(reader.heads) == 10
+    finally:
+        redis.config_set("client-output-buffer-limit", before["client-output-buffer-limit"])
+        redis.close()
+
+
+async def test_notes_wait_in_order_and_are_dropped_when_they_are_too_many(caplog):
+    backlog = Backlog(bytes_max=10)
+    assert await backlog.take(0.01) is None
+    for note in (b"aaa", b"bbb", b"ccc"):
+        backlog.put(note)
+    assert (await backlog.take(1), len(backlog)) == (b"aaa", 2)
+
+    backlog.put(b"dddddd")  # 12 bytes would wait
+
+    assert (await backlog.take(1), len(backlog)) == (b"dddddd", 0)
+    assert "2 notes of the workers are dropped" in caplog.text
+    backlog.put(b"more than ten bytes")
+    assert await backlog.take(1) == b"more than ten bytes"
+    assert await backlog.take(0.01) is None
