@@ -4,6 +4,7 @@ WORKDIR /src
 RUN pip install --no-cache-dir uv==0.13.9
 COPY pyproject.toml README.md ./
 COPY funnelwatch funnelwatch
+COPY native native
 COPY schemas schemas
 COPY streams streams
 COPY agents agents

@@ -17,15 +17,16 @@ from time import process_time
 from typing import Any, NamedTuple
 
 from funnelwatch.agents.clock import now_us
-from funnelwatch.agents.engine.chunk_fold import EntityFold
 from funnelwatch.agents.engine.fold_agent import FoldAgents
 from funnelwatch.agents.engine.judging import Judge
+from funnelwatch.agents.engine.kind_fold import KindFold
 from funnelwatch.agents.engine.metrics import Metrics
 from funnelwatch.agents.engine.progress import Progress
 from funnelwatch.agents.engine.shards import Shards
 from funnelwatch.agents.partitioning import partition_of
 from funnelwatch.schemas.codec import UNLIMITED, decode
 from funnelwatch.schemas.events import TOPICS, Event, Kind
+from funnelwatch.streams import compiled
 from funnelwatch.streams.calendar import Calendar
 from funnelwatch.streams.context import Context
 from funnelwatch.streams.folds import FOLDS
@@ -78,13 +79,18 @@ class Rows:
 
 
 class Outbox:
-    """Keeps links; nothing else is expected."""
+    """Keeps links by partition, as the real one sends them; nothing else is expected."""
 
     def __init__(self) -> None:
-        self.links: list[Link] = []
+        self.links: dict[int, list[bytes]] = defaultdict(list)
 
     async def send_links(self, links: Iterable[Link]) -> None:
-        self.links += links
+        for link in links:
+            self.links[partition_of(link.target_id, PARTITIONS)].append(encode(link))
+
+    async def send_link_records(self, homes: Mapping[int, list[tuple[bytes, bytes]]]) -> None:
+        for partition, records in homes.items():
+            self.links[partition] += [value for _, value in records]
 
     async def forward(self, _: str, items: Sequence[Any]) -> None:
         assert not items
@@ -114,7 +120,7 @@ def chunks(count: int) -> list[Chunks]:
 class Bench:
     """Agents over tables in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_compiled: bool) -> None:
         settings = demo_settings()
         context = Context(settings, Calendar(settings.calendar))
         judge = Judge(settings)
@@ -123,7 +129,7 @@ class Bench:
         self.tables: dict[Kind, Any] = {kind: Rows() for kind in Kind}
         self.agents = FoldAgents(
             tables=self.tables,
-            folds={kind: EntityFold(FOLDS[kind], context) for kind in Kind},
+            folds={kind: KindFold(FOLDS[kind], context, compiled=is_compiled) for kind in Kind},
             shards=self.shards,
             outbox=self.outbox,  # type: ignore[arg-type]  # as far as it is used
             judge=judge,
@@ -148,13 +154,13 @@ class Bench:
             for kind, records in window:
                 await self.agents.fold_events(kind, records)
             folded = process_time()
-            links, self.outbox.links = self.outbox.links, []
-            parts: dict[int, list[Record]] = defaultdict(list)
-            for offset, link in enumerate(links):
-                partition = partition_of(link.target_id, PARTITIONS)
-                parts[partition].append(Record("links", partition, offset, None, encode(link)))
+            links, self.outbox.links = self.outbox.links, defaultdict(list)
+            parts = [
+                [Record("links", partition, offset, None, value) for offset, value in enumerate(values)]
+                for partition, values in links.items()
+            ]
             made = process_time()
-            for records in parts.values():
+            for records in parts:
                 await self.agents.fold_links(records)
             linked = process_time()
             for shard in self.shards:
@@ -178,8 +184,8 @@ def limit(windows: list[Chunks]) -> dict[str, float]:
     return {"limit": process_time() - began}
 
 
-async def _round(windows: list[Chunks]) -> dict[str, float]:
-    bench = Bench()
+async def _round(windows: list[Chunks], *, is_compiled: bool) -> dict[str, float]:
+    bench = Bench(is_compiled=is_compiled)
     await bench.open()
     return await bench.fold(windows)
 
@@ -193,12 +199,18 @@ def main() -> None:
     windows = chunks(count)
     gc.set_threshold(100_000, 50, 100)  # as the worker does
     gc.freeze()
-    folding = best(lambda: asyncio.run(_round(windows)))
-    folding["together"] = sum(folding.values())
-    decoding = best(lambda: limit(windows))
-    for name, seconds in (folding | decoding).items():
-        print(f"{name:10}{seconds / count * 1e6:8.2f} µs per event")
-    print(f"{'share':10}{decoding['limit'] / folding['together']:8.2f}")
+    decoding = best(lambda: limit(windows))["limit"]
+    print(f"limit     {decoding / count * 1e6:8.2f} µs per event")
+    for is_compiled in (False, True):
+        if is_compiled and not compiled.is_installed():
+            print("The compiled fold is not installed.")
+            continue
+        folding = best(lambda: asyncio.run(_round(windows, is_compiled=is_compiled)))  # noqa: B023  (called at once)
+        folding["together"] = sum(folding.values())
+        print("compiled" if is_compiled else "python")
+        for name, seconds in folding.items():
+            print(f"  {name:10}{seconds / count * 1e6:8.2f} µs per event")
+        print(f"  {'share':10}{decoding / folding['together']:8.2f}")
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ SECURITIES: Final = (
 )
 """SASL mechanisms, alone or over TLS, beside the two without a user."""
 DELIVERIES: Final = ("chunk", "stock")
+WORKER_FOLDS: Final = ("compiled", "python")
 
 NAME_CHARS_MAX: Final = 200
 PIPELINES_MAX: Final = 50
@@ -265,6 +266,7 @@ def _processes(settings: Settings, problems: Problems) -> None:
         )
     _between(redis.database, 0, fields.COUNT_MAX, "redis.database", problems)
     _one_of(worker.delivery, DELIVERIES, "worker.delivery", problems)
+    _one_of(worker.fold, WORKER_FOLDS, "worker.fold", problems)
     _between(worker.standby_replicas, 0, PARTITIONS_MAX, "worker.standby_replicas", problems)
     _between(worker.session_seconds, SESSION_SECONDS_MIN, SECONDS_MAX, "worker.session_seconds", problems)
     problems.unless(

@@ -134,10 +134,14 @@ class RedisSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One worker process. ``delivery`` is ``chunk`` (ours) or ``stock`` (Faust's own, for comparison)."""
+    """One worker process. ``delivery`` is ``chunk`` (ours) or ``stock`` (Faust's own, for comparison).
+
+    ``fold`` is ``compiled`` (where that is installed) or ``python``: both come to the same.
+    """
 
     data_dir: str = "funnelwatch-data"
     delivery: str = "chunk"
+    fold: str = "compiled"
     standby_replicas: int = 0
     session_seconds: float = 10.0
     commit_seconds: float = 1.0

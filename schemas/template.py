@@ -134,6 +134,8 @@ prefix = "funnelwatch"
 data_dir = "funnelwatch-data"
 # "chunk" (ours) or "stock" (Faust's own, for comparison).
 delivery = "chunk"
+# "compiled" (where that is installed) or "python": figures are the same.
+fold = "compiled"
 # Copies of the tables kept warm on other workers.
 standby_replicas = 0
 # A worker that is silent for this long is replaced.

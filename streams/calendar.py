@@ -12,7 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from funnelwatch.schemas.settings import CalendarSettings
@@ -27,6 +27,20 @@ DAY_CACHE_MINUTES: Final = 1 << 17
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_US = year_start(YEAR_FIRST)
 _LAST_US = year_start(YEAR_LAST + 1) - 1
+
+
+class Tables(NamedTuple):
+    """What is precomputed, for whoever computes elsewhere with it.
+
+    ``segments``: (end, µs that local time is ahead), each from where the one before ends, the first from ``first``, to
+    ``end``. ``spans``: (begin, length, working µs before), complete from ``covered[0]`` to ``covered[1]``, exclusive.
+    """
+
+    first: int
+    end: int
+    segments: list[tuple[int, int]]
+    covered: tuple[int, int]
+    spans: list[tuple[int, int, int]]
 
 
 class Calendar:
@@ -111,6 +125,11 @@ class Calendar:
         if start < table.covered_from or end >= table.covered_to:
             table.cover(start, end)
         return table.between(start, end)
+
+    def tables(self, start: int, end: int) -> Tables:
+        """All that is precomputed, once it reaches over both instants and the years around them."""
+        self._table.cover(start, end)
+        return self._table.tables()
 
     def working_after(self, start: int, worked_us: int) -> int:
         """The earliest instant, not before ``start``, with that much working time since ``start``.
@@ -223,6 +242,14 @@ class _WorkTable:
             return 0
         worked = self._before[last] + min(end - starts[last], self._lengths[last])
         return worked if first < 0 else worked - self._before[first] - min(start - starts[first], self._lengths[first])
+
+    def tables(self) -> Tables:
+        """A copy of what is covered."""
+        years = sorted(self._years)
+        segments = [(part.end, part.offset_us) for year in years for part in local_segments(self._zone, year)]
+        spans = list(zip(self._starts, self._lengths, self._before, strict=True))
+        covered = self.covered_from, self.covered_to
+        return Tables(year_start(years[0]), year_start(years[-1] + 1), segments, covered, spans)
 
     def earliest(self, worked: int) -> int:
         """The first instant with ``worked`` µs (more than 0, no more than there are) since the table's begin."""

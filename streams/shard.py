@@ -7,7 +7,7 @@ by the minute as far back as windows need it. What is a maximum or an item is ke
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
 from funnelwatch.streams.buckets import Horizon, Marks, Shared, SumsByTime
 from funnelwatch.streams.calendar import Calendar
@@ -35,6 +35,29 @@ LOST_DAYS_BEYOND: Final = 60
 """How much longer than recordings lost deals are published: a call is older than the loss of its deal."""
 
 _NOTHING: Final = Contribution()
+Change = tuple[Measure, int]
+
+
+class Summed(Protocol):
+    """What several entities add, together. ``days``, ``minutes``, ``closes``: rep, when, what is added to its measures.
+
+    ``marks``: rep, latest advance before, and now. ``gone`` and ``items`` are of different cells.
+    """
+
+    @property
+    def days(self) -> list[tuple[str, int, list[Change]]]: ...  # noqa: D102  (see above, as the next ones)
+    @property
+    def minutes(self) -> list[tuple[str, int, list[Change]]]: ...  # noqa: D102
+    @property
+    def closes(self) -> list[tuple[str, int, list[Change]]]: ...  # noqa: D102
+    @property
+    def marks(self) -> list[tuple[str, int | None, int | None]]: ...  # noqa: D102
+    @property
+    def gone(self) -> list[ItemCell]: ...  # noqa: D102
+    @property
+    def items(self) -> list[tuple[ItemCell, Item]]: ...  # noqa: D102
+    @property
+    def newest(self) -> int | None: ...  # noqa: D102
 
 
 class ShardCells:
@@ -80,6 +103,29 @@ class ShardCells:
             self._add_marks(old.advances, new.advances)
         if old.items or new.items:
             self._add_items(old.items, new.items)
+
+    def add_summed(self, folded: Summed) -> None:
+        """The same of many entities at once, summed up: what `streams.compiled` tells of a chunk."""
+        for sums, changes_of in (
+            (self._days, folded.days),
+            (self._minutes, folded.minutes),
+            (self._closes, folded.closes),
+        ):
+            for rep, time, changes in changes_of:
+                sums.add(rep, time, changes)
+        for rep, was, at in folded.marks:
+            self._move_mark(rep, was, at)
+        for cell in folded.gone:
+            if self._items.pop(cell, None) is not None:
+                self._changed_items.add(cell)
+        for cell, item in folded.items:
+            self._set_item(cell, item)
+        self.see(folded.newest)
+
+    @property
+    def horizons(self) -> tuple[int, int]:
+        """The minutes up to which nothing is kept by the minute any more: all measures, closes."""
+        return self._minutes.horizon.minute, self._closes.horizon.minute
 
     def advance_to(self, now_us: int) -> None:
         """Let expire what is too old at ``now_us``. An earlier instant than before changes nothing."""

@@ -23,6 +23,18 @@ def bin_of(duration_us: int) -> int:
     return ZERO_BIN if ms < 1 else ceil(log(ms) / _LOG_GAMMA)
 
 
+def bin_starts(longest_us: int) -> list[int]:
+    """The smallest duration (µs) of each bin from 0 on, until one that is longer than ``longest_us``."""
+    starts = [1_000]
+    while starts[-1] <= longest_us:
+        number, low, high = len(starts), starts[-1], 2 * starts[-1]
+        while low + 1 < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if bin_of(middle) >= number else (middle, high)
+        starts.append(high)
+    return starts
+
+
 def bin_seconds(number: int) -> float:
     """The duration in seconds that stands for a bin."""
     return 0.0 if number == ZERO_BIN else 2 * _GAMMA**number / (_GAMMA + 1) / 1_000

@@ -20,12 +20,12 @@ from funnelwatch.agents import topics
 from funnelwatch.agents.clock import monotonic, now_us
 from funnelwatch.agents.connections import kafka_client
 from funnelwatch.agents.engine.barrier import SendBarrier
-from funnelwatch.agents.engine.chunk_fold import EntityFold
 from funnelwatch.agents.engine.chunk_transport import SEND_UNCERTAIN, ChunkTransport, StockTransport
 from funnelwatch.agents.engine.entity_table import EntityTable, PartitionLost
 from funnelwatch.agents.engine.fold_agent import FoldAgents
 from funnelwatch.agents.engine.foreign import ForeignReader
 from funnelwatch.agents.engine.judging import Judge
+from funnelwatch.agents.engine.kind_fold import KindFold
 from funnelwatch.agents.engine.metrics import Metrics
 from funnelwatch.agents.engine.outbox import Outbox
 from funnelwatch.agents.engine.progress import Position, Progress
@@ -36,6 +36,7 @@ from funnelwatch.agents.engine.shards import Shards, ShardsOfKind
 from funnelwatch.agents.engine.storms import Storms
 from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import FOLD_VERSION, Secrets, Settings
+from funnelwatch.streams import compiled
 from funnelwatch.streams.calendar import Calendar
 from funnelwatch.streams.context import Context
 from funnelwatch.streams.fold import Fold
@@ -149,6 +150,7 @@ class Worker:
         self.folds = folds
         self.metrics = Metrics()
         self.judge = Judge(settings)
+        self.is_compiled = settings.worker.fold == "compiled" and folds is FOLDS and compiled.is_installed()
         context = Context(settings, Calendar(settings.calendar))
         self.shards = Shards(settings, context, folds, self.judge, now_us)
         self.app = new_app(settings, secrets)
@@ -183,7 +185,7 @@ class Worker:
         self.app.before_reading = self.storms.adopt
         self.agents = FoldAgents(
             tables=self.tables,
-            folds={kind: EntityFold(folds[kind], context) for kind in Kind},
+            folds={kind: KindFold(folds[kind], context, compiled=self.is_compiled) for kind in Kind},
             shards=self.shards,
             outbox=self.outbox,
             judge=self.judge,

@@ -13,23 +13,18 @@ from typing import Final
 from funnelwatch.agents.clock import monotonic
 from funnelwatch.agents.engine.chunk_fold import (
     FOLD_FAILED,
-    Change,
-    EntityFold,
-    Groups,
     Item,
     Record,
     RefusedItem,
     Tally,
-    read_events,
-    read_links,
 )
 from funnelwatch.agents.engine.entity_table import EntityTable
 from funnelwatch.agents.engine.judging import Judge
+from funnelwatch.agents.engine.kind_fold import KindFold, Summary, Work, read_all_links
 from funnelwatch.agents.engine.metrics import LATE_US, Metrics
 from funnelwatch.agents.engine.outbox import Outbox
 from funnelwatch.agents.engine.progress import Progress
 from funnelwatch.agents.engine.shards import Shards
-from funnelwatch.agents.partitioning import partition_of
 from funnelwatch.schemas.events import Kind
 
 FOLD_FAILURES_IN_A_ROW_MAX: Final = 1_000
@@ -62,7 +57,7 @@ class FoldAgents:
         self,
         *,
         tables: Mapping[Kind, EntityTable],
-        folds: Mapping[Kind, EntityFold],
+        folds: Mapping[Kind, KindFold],
         shards: Shards,
         outbox: Outbox,
         judge: Judge,
@@ -91,27 +86,28 @@ class FoldAgents:
             PartitionLost: The partition is not ours: its owner gets the chunk.
         """
         started, now = monotonic(), self._now_us()
-        groups, refused = read_events(kind, records, self._judge.limits(now))
+        work, refused = self._folds[kind].read_events(records, self._judge.limits(now))
         tally = Tally(refused=refused)
         topic = records[-1].topic
-        self._metrics.count_late(topic, _late(groups, records[-1]))
-        strays = await self._fold(kind, groups, tally, records[-1])
+        summary = work.summary(came_us(records[-1]) - LATE_US)
+        self._metrics.count_late(topic, summary.late)
+        strays = await self._fold(kind, work, tally, records[-1])
         if strays:
             await self._outbox.forward(topic, strays)
             self._metrics.count_forwarded(topic, len(strays))
         await self._refuse(tally)
         self._metrics.count_events(topic, tally.applied, tally.unchanged, _reasons(tally.refused))
-        self._note_progress(groups, records[-1], now)
+        self._note_progress(summary, records[-1], now)
         self._metrics.chunk_seconds.observe(monotonic() - started)
         self._note(topic, records[-1].partition, tally.read, len(tally.refused))
 
-    def _note_progress(self, groups: Groups, last: Record, now: int) -> None:
-        if not groups:
+    def _note_progress(self, summary: Summary, last: Record, now: int) -> None:
+        newest = summary.newest
+        if newest is None:
             return
-        newest = max(items[-1].content.at or 0 for items in groups.values())
         clock = self._judge.shard_now(now, newest)
-        events = sum(map(len, groups.values()))
-        self._progress.folded((last.topic, last.partition), events, newest, newest if clock is None else clock, now)
+        place = last.topic, last.partition
+        self._progress.folded(place, summary.events, newest, newest if clock is None else clock, now)
 
     async def fold_links(self, records: Sequence[Record]) -> None:
         """Fold a chunk of one partition of the links topic.
@@ -119,41 +115,38 @@ class FoldAgents:
         Raises:
             PartitionLost: As `fold_events`.
         """
-        by_kind, refused = read_links(records)
+        by_kind, refused = read_all_links(records, is_compiled=self._folds[Kind.LEAD].compiled is not None)
         tally = Tally(refused=refused)
-        for kind, groups in by_kind.items():
-            strays = await self._fold(kind, groups, tally, records[-1])
+        for kind, work in by_kind.items():
+            strays = await self._fold(kind, work, tally, records[-1])
             await self._outbox.forward(records[-1].topic, strays)
         await self._refuse(tally)
         self._metrics.count_links(tally.applied, tally.unchanged, _reasons(tally.refused))
         self._note(records[-1].topic, records[-1].partition, tally.read, len(tally.refused))
 
-    async def _fold(self, kind: Kind, groups: Groups, tally: Tally, last: Record) -> list[Item]:
+    async def _fold(self, kind: Kind, work: Work, tally: Tally, last: Record) -> list[Item]:
         """Fold items of one kind and send what follows from it; what belongs into another partition is given back."""
         table, partition = self._tables[kind], last.partition
-        shard = self._shards.get(kind, partition)
-        keys = [subject.encode() for subject in groups]
+        cells = self._shards.get(kind, partition).cells
+        keys = work.keys
         rows = table.get_many(partition, keys) if keys else []
-        seen_before = _seen_before(table, partition)
-        changes: dict[bytes, Change] = {}
-        strays: list[Item] = []
-        for (subject, items), key, row in zip(groups.items(), keys, rows, strict=True):
-            if row is None and partition_of(subject, self._partitions) != partition:
-                strays += items
-                continue
-            changes[key] = self._folds[kind].apply(subject, row, items, tally, seen_before)
-        writes = {key: change.row for key, change in changes.items() if change.row is not None}
-        table.write(partition, writes, source=(last.topic, last.offset))
-        for change in changes.values():
-            if change.after is not None:
-                shard.cells.add(change.before, change.after)
-                shard.cells.see(change.newest)
+        outcome = self._folds[kind].apply(
+            work,
+            rows,
+            cells,
+            tally,
+            seen_before=_seen_before(table, partition),
+            home=(partition, self._partitions),
+        )
+        table.write(partition, outcome.rows, source=(last.topic, last.offset))
+        outcome.add_to(cells)
         self._metrics.folded(last.topic, partition, came_us(last))
         self._shards.changed.set()
         # Nothing above this line awaits: nobody sees half of a chunk.
-        await table.send(partition, writes)
-        await self._outbox.send_links(link for change in changes.values() for link in change.links)
-        return strays
+        await table.send(partition, outcome.rows)
+        await self._outbox.send_links(outcome.links)
+        await self._outbox.send_link_records(outcome.link_records)
+        return outcome.strays
 
     async def _refuse(self, tally: Tally) -> None:
         for one in tally.refused:
@@ -178,12 +171,6 @@ def came_us(record: Record) -> int:
     """When a record came into Kafka (µs): aiokafka says it in milliseconds, Faust's own delivery in seconds."""
     stamp = record.timestamp
     return round(stamp * 1_000_000) if isinstance(stamp, float) else stamp * 1_000
-
-
-def _late(groups: Groups, last: Record) -> int:
-    """How many events of a chunk happened long before its last record came."""
-    punctual_us = came_us(last) - LATE_US
-    return sum((item.content.at or 0) < punctual_us for items in groups.values() for item in items)
 
 
 def _reasons(refused: Sequence[RefusedItem]) -> list[str]:

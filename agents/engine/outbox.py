@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from aiokafka.errors import MessageSizeTooLargeError
@@ -29,6 +29,8 @@ _CONTENT_TYPE: Final = "content-type"
 _OURS: Final = "dlq_"
 
 Headers = list[tuple[str, bytes]]
+LinkRecord = tuple[bytes, bytes]
+"""Key and value of a link on its topic."""
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +57,14 @@ class Outbox:
 
     async def send_links(self, links: Iterable[Link]) -> None:
         """Tell other entities; commits wait for the acknowledgement."""
-        homes: dict[int, list[tuple[bytes, bytes | None]]] = {}
+        homes: dict[int, list[LinkRecord]] = {}
         for link in links:
             home = partition_of(link.target_id, self._partitions)
             homes.setdefault(home, []).append((link.target_id.encode(), encode_link(link)))
+        await self.send_link_records(homes)
+
+    async def send_link_records(self, homes: Mapping[int, list[LinkRecord]]) -> None:
+        """The same for links that are bytes already, by partition."""
         producer = self._producer()
         for partition, records in homes.items():
             for batch in batches(producer, records, []):

@@ -11,7 +11,8 @@ from support.messages import Record
 
 from funnelwatch.agents.board.judgement import details
 from funnelwatch.agents.engine import metrics as module
-from funnelwatch.agents.engine.fold_agent import _late, came_us
+from funnelwatch.agents.engine.fold_agent import came_us
+from funnelwatch.agents.engine.kind_fold import Work
 from funnelwatch.agents.engine.metrics import LATE_US, Metrics
 from funnelwatch.agents.engine.progress import Position
 from funnelwatch.schemas.document import Evidence
@@ -102,8 +103,9 @@ def test_late_is_what_happened_long_before_it_came_not_what_was_read_late():
     last = Record("crm.deals", 0, 0, None, None, timestamp=5_000_000)
     at = [5_000_000_000 - LATE_US - 1, 5_000_000_000 - LATE_US, 5_000_000_000]
     groups = {str(us): [SimpleNamespace(content=SimpleNamespace(at=us))] for us in at}
+    work = Work([last], groups, None, None)
 
-    assert _late(groups, last) == 1
+    assert work.summary(came_us(last) - LATE_US).late == 1
     assert came_us(Record("crm.deals", 0, 0, None, None, timestamp=1.5)) == 1_500_000  # as Faust says it
 
 

@@ -2,19 +2,24 @@
 
 A partition of a kind of entity has a log of events and one of links. Its worker reads them chunk by chunk: rows to the
 disk, rows to the changelog, links to where they belong, then the offset. A worker dies between any two of them; the
-next one has its disk, or only the changelog, or everything as it was some commits ago.
+next one has its disk, or only the changelog, or everything as it was some commits ago. Where the compiled fold is
+installed, one worker folds by it and the next one in Python, unless ``FUNNELWATCH_WORKER__FOLD`` names one for all.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from random import Random
-from typing import NamedTuple
 from zlib import crc32
 
-from funnelwatch.agents.engine.chunk_fold import EntityFold, Item, Tally
-from funnelwatch.schemas.events import Event, Kind
+from funnelwatch.agents.engine.chunk_fold import Tally
+from funnelwatch.agents.engine.kind_fold import KindFold, read_all_links
+from funnelwatch.schemas.codec import UNLIMITED
+from funnelwatch.schemas.encode import encode_event
+from funnelwatch.schemas.events import TOPICS, Event, Kind
 from funnelwatch.schemas.settings import Settings
+from funnelwatch.streams import compiled
 from funnelwatch.streams.calendar import Calendar
 from funnelwatch.streams.cells import decode_cell, decode_value, encode
 from funnelwatch.streams.context import Context
@@ -26,6 +31,7 @@ from funnelwatch.streams.links import encode as encode_link
 from funnelwatch.streams.oracle import Report
 from funnelwatch.streams.shard import ShardCells
 from funnelwatch.streams.table import Table
+from support.messages import Record
 
 CHUNK_MAX = 8
 DAY_US = 86_400_000_000
@@ -34,14 +40,9 @@ PUBLISH_SHARE = 0.5
 COMMIT_SHARE = 0.4
 LATEST_COMMIT_SHARE = 0.5
 DIES_BEFORE_SENDING_SHARE = 0.3
+COMPILED_SHARE = 0.6
 CALMING = 0.9
 """What every crash leaves of the probability of another one, so that work gets done in the end."""
-
-
-class Offset(NamedTuple):
-    """What the fold of a chunk asks of a record."""
-
-    offset: int
 
 
 class Partition:
@@ -51,8 +52,7 @@ class Partition:
         self.floor = floor
         self.shard = (kind, number)
         self.fold = FOLDS[kind]
-        self.entity = EntityFold(self.fold, floor.context)
-        self.logs: tuple[list[Event], list[bytes]] = ([], [])
+        self.logs: tuple[list[bytes], list[bytes]] = ([], [])
         self.changelog: dict[str, bytes] = {}
         self.commits = [(0, 0)]
         self.saved: list[tuple[tuple[int, int], dict[str, bytes]]] = [((0, 0), {})]
@@ -63,6 +63,7 @@ class Partition:
     def _start(self, offsets: tuple[int, int]) -> None:
         """A new worker: the cells come from the rows on the disk, and all of them are published."""
         self.read = list(offsets)
+        self.entities = KindFold(self.fold, self.floor.context, compiled=self.floor.has_compiled())
         self.redelivered_through = self.folded.copy()
         self.cells = ShardCells(self.floor.context.calendar, self.floor.settings.recordings_days)
         self.cells.advance_to(self.floor.now)
@@ -101,27 +102,29 @@ class Partition:
 
     def _fold(self, log: int, begin: int, end: int) -> tuple[dict[str, bytes], list[Link]]:
         """Fold a chunk into the disk's rows and the cells; gives the rows for the changelog and the links to send."""
-        groups: dict[str, list[Item]] = {}
-        for offset in range(begin, end):
-            content = self.logs[log][offset]
-            if not isinstance(content, Event):
-                content = decode_link(content)
-            subject = content.subject if isinstance(content, Event) else content.target_id
-            groups.setdefault(subject, []).append(Item(Offset(offset), None, content))
-        tally, written, links = Tally(), {}, []
-        for subject, items in groups.items():
-            through = self.redelivered_through[log]
-            row = self.disk.get(subject)
-            change = self.entity.apply(subject, row, items, tally, lambda record: record.offset <= through)  # noqa: B023  (called at once)
-            links += change.links
-            if change.row is not None:
-                written[subject] = self.disk[subject] = change.row
-            if change.after is not None:
-                self.cells.add(change.before, change.after)
-                self.cells.see(change.newest)
+        kind, number = self.shard
+        topic = (TOPICS[kind], "links")[log]
+        records = [Record(topic, number, offset, None, self.logs[log][offset]) for offset in range(begin, end)]
+        if log == 0:
+            work, refused = self.entities.read_events(records, UNLIMITED)
+        else:
+            by_kind, refused = read_all_links(records, is_compiled=self.entities.compiled is not None)
+            ((of_kind, work),) = by_kind.items()
+            assert of_kind is kind
+        tally, through = Tally(), self.redelivered_through[log]
+        rows = [self.disk.get(key.decode()) for key in work.keys]
+        outcome = self.entities.apply(
+            work, rows, self.cells, tally, seen_before=lambda record: record.offset <= through, home=None
+        )
+        written = {key.decode(): row for key, row in outcome.rows.items()}
+        self.disk.update(written)
+        outcome.add_to(self.cells)
+        assert not refused
+        assert not outcome.strays
         assert tally.applied + tally.unchanged == end - begin
         self.folded[log] = max(self.folded[log], end - 1)
-        return written, links
+        told = [decode_link(value) for records in outcome.link_records.values() for _, value in records]
+        return written, outcome.links + told
 
     def _die(self, random: Random) -> None:
         """Somebody goes on from what was committed: with this disk, with none, or with rows of an earlier time."""
@@ -173,10 +176,16 @@ class Floor:
             (kind, number): Partition(self, kind, number) for kind in Kind for number in range(partitions)
         }
 
+    def has_compiled(self) -> bool:
+        """Whether the next worker folds by the compiled fold."""
+        is_chosen = self.random.random() < COMPILED_SHARE
+        forced = os.environ.get("FUNNELWATCH_WORKER__FOLD")
+        return compiled.is_installed() and (is_chosen if forced is None else forced == "compiled")
+
     def publish(self, events: Iterable[Event]) -> None:
         """Append events to the logs they belong in."""
         for event in events:
-            self._of(event.kind, event.subject).logs[0].append(event)
+            self._of(event.kind, event.subject).logs[0].append(encode_event(event))
 
     def send(self, link: Link) -> None:
         """Append a link to the log of its target; sometimes an earlier one comes again behind it."""

@@ -1,0 +1,64 @@
+//! The compiled fold of Funnelwatch: what `streams` computes for ordinary events, in one step per chunk.
+//!
+//! `streams` is the definition. Whatever this crate is not sure of it leaves to it, entity by entity.
+
+mod calendar;
+mod call;
+mod chunk;
+mod deal;
+mod event;
+mod fold;
+mod json;
+mod lead;
+mod pack;
+mod row;
+mod sums;
+
+use std::collections::HashMap;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::chunk::{read_link, Chunk};
+use crate::event::MEMBERS;
+use crate::fold::{Fold, Folded};
+
+/// The links of some records by the kind they are for, `lead` or `deal`, and the records that Python has to read.
+#[pyfunction]
+fn read_links(py: Python<'_>, records: &Bound<'_, PyAny>) -> PyResult<(HashMap<&'static str, Chunk>, Vec<usize>)> {
+    let mut chunks: HashMap<&'static str, Chunk> = HashMap::new();
+    let mut others = Vec::new();
+    for (number, record) in records.try_iter()?.enumerate() {
+        let value = record?.getattr(intern!(py, "value"))?;
+        let value = value.cast::<PyBytes>().ok().map(|value| value.as_bytes());
+        let found = value.and_then(|value| read_link(value).map(|link| (value, link)));
+        let kind = match found {
+            Some((_, ("lead", _, _))) => "lead",
+            Some((_, ("deal", _, _))) => "deal",
+            _ => {
+                others.push(number);
+                continue;
+            }
+        };
+        if let Some((value, (_, key, _))) = found {
+            let chunk = chunks
+                .entry(kind)
+                .or_insert_with(|| Chunk::new(records.clone().unbind()));
+            chunk.put_link(py, value, key, number);
+        }
+    }
+    Ok((chunks, others))
+}
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("INTERFACE", 1)?;
+    module.add("FOLD_VERSION", 2)?;
+    module.add("MEMBERS", HashMap::from(MEMBERS))?;
+    module.add_class::<Chunk>()?;
+    module.add_class::<Fold>()?;
+    module.add_class::<Folded>()?;
+    module.add_function(wrap_pyfunction!(read_links, module)?)?;
+    Ok(())
+}
