@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import redis.asyncio
 from redis.exceptions import RedisError
 
@@ -14,9 +16,14 @@ Finding = tuple[str, list[str]]
 """What was looked at, and what is wrong with it."""
 
 
-async def findings(settings: Settings, secrets: Secrets) -> list[Finding]:
-    """Look at Kafka, its topics and Redis. Nothing is changed."""
-    return [await _kafka(settings, secrets), await _redis(settings, secrets)]
+async def findings(settings: Settings, secrets: Secrets, *, gateway: bool = True) -> list[Finding]:
+    """Look at Kafka, its topics and Redis, and (``gateway``) at the table of people and each source; change nothing."""
+    found = [await _kafka(settings, secrets), await _redis(settings, secrets)]
+    if gateway and settings.sources:
+        from funnelwatch.agents.gateway.checking import people_and_sources  # noqa: PLC0415  (all translators)
+
+        found += await asyncio.to_thread(people_and_sources, settings)
+    return found
 
 
 async def _kafka(settings: Settings, secrets: Secrets) -> Finding:

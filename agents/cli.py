@@ -122,11 +122,13 @@ def topics(config: Path | None, only_check: bool) -> int:
 
 
 @funnelwatch.command()
+@click.option("--no-gateway", is_flag=True, help="Leave the sources out: on a machine without the gateway's secrets.")
 @configured
-def check(config: Path | None) -> int:
-    """Check configuration, Kafka, topics, Redis.
+def check(config: Path | None, no_gateway: bool) -> int:
+    """Check configuration, Kafka, topics, Redis, the table of people and each source.
 
-    Everything that is wrong is said at once; nothing is changed.
+    Everything that is wrong is said at once; nothing is changed. Of a source: its mapping, its secrets, and that what a
+    poller reads is there (an Asterisk's records, or their database). Vendors are not called.
 
     \b
     Example, before a deployment:
@@ -141,7 +143,7 @@ def check(config: Path | None) -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the finding says it better
     click.echo("ok    the configuration")
     problems = 0
-    for what, wrong in asyncio.run(findings(settings, secrets)):
+    for what, wrong in asyncio.run(findings(settings, secrets, gateway=not no_gateway)):
         click.echo(f"{'WRONG' if wrong else 'ok   '} {what}")
         for problem in wrong:
             click.echo(f"      {problem}")

@@ -51,12 +51,14 @@ Poll = Callable[[Polled], Awaitable[None]]
 class Poller(msgspec.Struct, frozen=True):
     """The poller of a system. ``wanted`` says whether a source's options ask for it: many systems also call.
 
-    ``fetches`` is whether it fetches what notifications only name (`Wanted`).
+    ``fetches`` is whether it fetches what notifications only name (`Wanted`). ``check`` looks, without reading anything
+    in, whether it could begin; it may block, and raises `OperationError` with what is missing.
     """
 
     poll: Poll
     wanted: Callable[[Source], bool] = lambda _source: True
     fetches: bool = False
+    check: Callable[[Source], object] = lambda _source: None
 
 
 async def run(poller: Poller, polled: Polled, metrics: Metrics) -> None:

@@ -107,21 +107,25 @@ def load(settings: Settings, environment: Mapping[str, str] = os.environ) -> dic
         ConfigurationError: A mapping or a secret is missing or cannot be used; all problems are listed.
     """
     problems = Problems()
-    found: dict[str, Source] = {}
-    for number, source in enumerate(settings.sources):
-        path = f"sources[{number}]"
-        system = SYSTEMS[source.system]
-        options = _options(source, system, settings, path, problems)
-        secrets = None
-        try:
-            secrets = SourceSecrets(source, environment, needed=system.webhook)
-        except ValueError as error:
-            problems.add(path, f"{source.name!r} {error}")
-        if options is not None and secrets is not None:
-            found[source.name] = Source(source, system, options, secrets)
+    found = [loaded(number, settings, problems, environment) for number in range(len(settings.sources))]
     if problems.found:
         raise ConfigurationError(problems.found)
-    return found
+    return {source.name: source for source in found if source is not None}
+
+
+def loaded(
+    number: int, settings: Settings, problems: Problems, environment: Mapping[str, str] = os.environ
+) -> Source | None:
+    """One source by its place in the configuration. None if something is wrong with it, which is then noted."""
+    source, path = settings.sources[number], f"sources[{number}]"
+    system = SYSTEMS[source.system]
+    options = _options(source, system, settings, path, problems)
+    try:
+        secrets = SourceSecrets(source, environment, needed=system.webhook)
+    except ValueError as error:
+        problems.add(path, f"{source.name!r} {error}")
+        return None
+    return None if options is None else Source(source, system, options, secrets)
 
 
 def options_with_mapping(source: SourceSettings, settings: Settings) -> SourceOptions:

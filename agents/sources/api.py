@@ -149,6 +149,16 @@ def secret_of(source: Source, environment: Mapping[str, str] = os.environ) -> st
     return found
 
 
+def could_begin(source: Source, address: str = "") -> None:
+    """Whether a poller has what it needs to log in; ``address`` is where it goes if the source names none.
+
+    Raises:
+        OperationError: Something is missing; the text says what.
+    """
+    Api(source.options.option("address", address))
+    secret_of(source)
+
+
 def _seconds(text: str) -> float:
     """What ``Retry-After`` asks for, if it is in seconds; dates are answered by our own pauses."""
     return float(text) if text.strip().isdecimal() and len(text) < 10 else 0.0  # noqa: PLR2004  (digits of a number)

@@ -200,4 +200,23 @@ def _is_heard(source: Source) -> bool:
     return any(source.options.option(name) for name in WAYS)
 
 
-POLLER: Final = Poller(Asterisk().poll, wanted=_is_heard)
+def _could_begin(source: Source) -> None:
+    """Whether there is what is to be followed.
+
+    Raises:
+        OperationError: There is not, or it is something else; or there is no secret to log in with.
+    """
+    options = source.options
+    table = options.option("cdr_table", "cdr")
+    if options.option("host"):
+        _account(source)
+    elif path := options.option("cdr_file"):
+        cdr_file.read(Path(path), Place(), options)
+    elif path := options.option("cdr_database"):
+        cdr_table.read(Path(path), table, 0)
+    else:
+        account = cdr_mysql.Account.of(options.option("cdr_server"), _secret(source), tls=_is_tls(options))
+        cdr_mysql.Table(account, table, "").close()
+
+
+POLLER: Final = Poller(Asterisk().poll, wanted=_is_heard, check=_could_begin)

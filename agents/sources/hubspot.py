@@ -8,7 +8,7 @@ from typing import Any, Final
 from funnelwatch.agents.clock import now_us
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.gateway.polling import Polled, Poller
-from funnelwatch.agents.sources.api import Api, secret_of
+from funnelwatch.agents.sources.api import Api, could_begin, secret_of
 from funnelwatch.agents.sources.fetching import fetch_all
 from funnelwatch.schemas.sources.contract import Delivery, SourceOptions, Wanted
 
@@ -70,4 +70,9 @@ def _named(body: bytes, objects: str) -> bytes:
     return json.dumps(found | {"objectType": objects}).encode()
 
 
-POLLER: Final = Poller(poll, wanted=lambda source: source.options.option("fetch") == "True", fetches=True)
+POLLER: Final = Poller(
+    poll,
+    wanted=lambda source: source.options.option("fetch") == "True",
+    fetches=True,
+    check=lambda source: could_begin(source, ADDRESS),
+)

@@ -18,7 +18,7 @@ import msgspec
 from funnelwatch.agents.clock import now_us
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.gateway.polling import Polled, Poller
-from funnelwatch.agents.sources.api import Answer, Api, DeniedError, secret_of
+from funnelwatch.agents.sources.api import Answer, Api, DeniedError, could_begin, secret_of
 from funnelwatch.agents.sources.fetching import fetch_all
 from funnelwatch.schemas.reasons import RefusedError
 from funnelwatch.schemas.sources import reading
@@ -138,4 +138,9 @@ def _object(body: bytes) -> dict[str, Any]:
     return found
 
 
-POLLER: Final = Poller(poll, wanted=lambda source: source.options.option("fetch") == "True", fetches=True)
+POLLER: Final = Poller(
+    poll,
+    wanted=lambda source: source.options.option("fetch") == "True",
+    fetches=True,
+    check=lambda source: could_begin(source, ADDRESS),
+)

@@ -18,7 +18,7 @@ import msgspec
 from funnelwatch.agents.clock import now_us
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.gateway.polling import Polled, Poller
-from funnelwatch.agents.sources.api import Answer, Api, DeniedError, secret_of
+from funnelwatch.agents.sources.api import Answer, Api, DeniedError, could_begin, secret_of
 from funnelwatch.agents.sources.fetching import take
 from funnelwatch.schemas.encode import time_text
 from funnelwatch.schemas.sources import reading
@@ -177,4 +177,8 @@ def _document(answer: Answer) -> dict[str, Any]:
     return found
 
 
-POLLER: Final = Poller(poll, wanted=lambda source: bool(source.options.option("client_id")))
+POLLER: Final = Poller(
+    poll,
+    wanted=lambda source: bool(source.options.option("client_id")),
+    check=lambda source: could_begin(source, ADDRESS),
+)

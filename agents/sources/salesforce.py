@@ -15,7 +15,7 @@ from typing import Any, Final
 from funnelwatch.agents.clock import now_us
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.gateway.polling import Polled, Poller
-from funnelwatch.agents.sources.api import Api, DeniedError, secret_of
+from funnelwatch.agents.sources.api import Api, DeniedError, could_begin, secret_of
 from funnelwatch.agents.sources.bayeux import OLDEST, Bayeux, ForgottenError, Message, ReplayLostError
 from funnelwatch.agents.sources.fetching import fetch_all
 from funnelwatch.agents.sources.handing_in import hand_in
@@ -185,4 +185,6 @@ def _document(body: bytes) -> dict[str, Any]:
     return found
 
 
-POLLER: Final = Poller(poll, wanted=lambda source: bool(source.options.option("client_id")), fetches=True)
+POLLER: Final = Poller(
+    poll, wanted=lambda source: bool(source.options.option("client_id")), fetches=True, check=could_begin
+)

@@ -14,7 +14,7 @@ from funnelwatch.agents.clock import now_us
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.gateway.polling import Polled, Poller
 from funnelwatch.agents.sources import seen
-from funnelwatch.agents.sources.api import Api, DeniedError, secret_of
+from funnelwatch.agents.sources.api import Api, DeniedError, could_begin, secret_of
 from funnelwatch.agents.sources.fetching import take
 from funnelwatch.agents.sources.place import Place
 from funnelwatch.schemas.reasons import RefusedError
@@ -149,4 +149,4 @@ def _document(body: bytes) -> dict[str, Any]:
     return found
 
 
-POLLER: Final = Poller(poll)
+POLLER: Final = Poller(poll, check=could_begin)

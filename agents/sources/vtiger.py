@@ -18,7 +18,7 @@ from funnelwatch.agents.clock import now_us
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.gateway.polling import Polled, Poller
 from funnelwatch.agents.sources import seen
-from funnelwatch.agents.sources.api import Api, DeniedError, secret_of
+from funnelwatch.agents.sources.api import Api, DeniedError, could_begin, secret_of
 from funnelwatch.agents.sources.fetching import take
 from funnelwatch.agents.sources.place import BEGINNING, Place
 from funnelwatch.schemas.reasons import RefusedError
@@ -238,4 +238,4 @@ def _delivery(module: str, body: bytes) -> Delivery:
     return Delivery(url=f"?module={module}", body=body, received_us=now_us())
 
 
-POLLER: Final = Poller(poll, wanted=lambda source: bool(source.options.option("address")))
+POLLER: Final = Poller(poll, wanted=lambda source: bool(source.options.option("address")), check=could_begin)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -125,6 +126,78 @@ def test_check_says_everything_that_is_wrong_at_once(capsys, tmp_path):
     assert code == 1
     assert f"Kafka at 127.0.0.1:{kafka_port} (plaintext) does not answer" in out
     assert f"Redis at 127.0.0.1:{redis_port} does not answer" in out
+
+
+SOURCES = """
+[gateway]
+people = "people.toml"
+[[sources]]
+name = "crm"
+system = "hubspot"
+options = { fetch = true }
+[[sources]]
+name = "pbx"
+system = "asterisk"
+options = { cdr_file = "none/Master.csv" }
+[[sources]]
+name = "database"
+system = "asterisk"
+options = { cdr_server = "mysql://funnelwatch@127.0.0.1:1/asteriskcdrdb" }
+[[sources]]
+name = "relay"
+system = "webhook"
+mapping_file = "relay.toml"
+[[sources]]
+name = "calls"
+system = "simotel"
+"""
+RELAY = """
+source = "relay"
+[[files]]
+name = "records"
+[[files.events]]
+type = "deal.won"
+subject = "id"
+time = "at"
+data = { colour = "colour" }
+"""
+
+
+def test_check_says_what_each_source_lacks(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FUNNELWATCH_SECRET_CALLS", "a secret")
+    monkeypatch.setenv("FUNNELWATCH_SECRET_DATABASE", "the database's secret")
+    config, people = tmp_path / "funnelwatch.toml", tmp_path / "people.toml"
+    kafka_port, redis_port = free_ports(2)
+    away = f'[kafka]\nbootstrap = ["127.0.0.1:{kafka_port}"]\n[redis]\nport = {redis_port}\n'
+    config.write_text(away + SOURCES)
+    people.write_text('[[people]]\nrep = "sara"\nids = ["hubspot"]\n')
+    (tmp_path / "relay.toml").write_text(RELAY)
+
+    code, out, _ = run(capsys, "check")
+
+    assert code == 1
+    said = {block.partition("\n")[0]: block for block in re.split(r"^(?:WRONG|ok   ) ", out, flags=re.MULTILINE)}
+    assert "people[0].ids[0]" in said["the table of people people.toml"]
+    assert "'crm' has no secret: set FUNNELWATCH_SECRET_CRM" in said["the source crm (HubSpot)"]
+    assert "none/Master.csv cannot be read" in said["the source pbx (Asterisk, Issabel, FreePBX)"]
+    assert "asteriskcdrdb at 127.0.0.1:1 cannot be read" in said["the source database (Asterisk, Issabel, FreePBX)"]
+    (relay,) = (block for name, block in said.items() if name.startswith("the source relay"))
+    assert "deals have no such member" in relay
+    assert "'relay' has no secret: set FUNNELWATCH_SECRET_RELAY" in relay
+    assert "ok    the source calls (Simotel)\n" in out
+    assert "the database's secret" not in out
+
+
+def test_check_says_that_a_poller_has_nothing_to_log_in_with(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("FUNNELWATCH_SECRET_CRM", "a secret")
+    config = tmp_path / "funnelwatch.toml"
+    config.write_text('[[sources]]\nname = "crm"\nsystem = "hubspot"\noptions = { fetch = true }\n')
+
+    assert "set FUNNELWATCH_SECRET_CRM_API" in run(capsys, "check", "--config", str(config))[1]
+    assert "the source" not in run(capsys, "check", "--no-gateway", "--config", str(config))[1]
+    monkeypatch.setenv("FUNNELWATCH_SECRET_CRM_API", "a token")
+    assert "ok    the source crm (HubSpot)" in run(capsys, "check", "--config", str(config))[1]
 
 
 class Board(BaseHTTPRequestHandler):
