@@ -13,7 +13,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Final
 
-WAITING_BYTES_MAX: Final = 128 * 1024 * 1024
+WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
 """More notes than this are dropped, all of them: the numbers of those that follow tell what to read as a whole."""
 
 log = logging.getLogger(__name__)
