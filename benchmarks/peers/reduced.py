@@ -2,7 +2,8 @@
 
 What is late depends on the order of arrival here, so a deal's row says up to which place of its partition it is folded,
 and a place read again changes nothing. Behind that stand its last stage and since when, and what each event counted
-for, so that sums can be derived from the rows at any time. Everything else is the engine's, reading of events included.
+for, so that sums can be derived from the rows at any time. As in every other system, of an event only that is read
+which the work needs; the product validates all of it. Everything else is the engine's.
 """
 
 from __future__ import annotations
@@ -13,25 +14,24 @@ from typing import Any, Final
 
 import msgspec
 
-from funnelwatch.agents.engine.chunk_fold import Change, EntityFold, Item, Record, Tally
+from funnelwatch.agents.engine import chunk_fold
+from funnelwatch.agents.engine.chunk_fold import Change, EntityFold, Groups, Item, Record, RefusedItem, Tally
+from funnelwatch.schemas.codec import Limits
 from funnelwatch.schemas.events import Event, Kind
 from funnelwatch.streams.cells import MINUTE_US, Cell, CellValue, Contribution, DayCell, Measure
 from funnelwatch.streams.context import Context
 from funnelwatch.streams.entities.deal import DealFold
 from funnelwatch.streams.fold import Fold
 from funnelwatch.streams.history import Step
-from peers.workload import CLOSINGS, STAGES, Row
+from peers.workload import CLOSINGS, STAGES, Row, ms_of
 
-UNITS_PER_CENT = 100
-INDEX_BITS = 20
-"""A place is an offset and the index in a batch of events, of which there are at most 100,000."""
 ALL_STAGES = (*STAGES, *CLOSINGS.values())
 CODES = {name: code for code, name in enumerate(DealFold.codes)}
 WON = CODES["deal.won"]
 NOTHING, LATE = 255, 254
 """In place of the stage that was left."""
 HEAD: Final = Struct("<qqqB")
-"""Place, newest event, since when (µs), stage."""
+"""Offset, newest event, since when (µs), stage."""
 MOVE: Final = Struct("<qBBqqB")
 """Minute, type, stage that was left, µs in it, cents, bytes of the rep that follow."""
 
@@ -43,6 +43,52 @@ _LATE: Measure = ("late",)
 _AMOUNT: Measure = ("amt",)
 _OF_TYPE: dict[int, Measure] = {CODES[f"deal.{name}"]: (name,) for name in ("created", "won", "lost")}
 _LEFT: list[tuple[Measure, Measure]] = [(("dc", stage), ("ds", stage)) for stage in ALL_STAGES]
+
+
+class _Data(msgspec.Struct, gc=False):
+    rep_id: str
+    amount: float
+    stage: str | None = None
+
+
+class ReducedEvent(msgspec.Struct, gc=False):
+    """What the work needs of an event of ``crm.deals``."""
+
+    subject: str
+    type: str
+    time: str
+    data: _Data
+    at: int = 0
+
+
+_decode = msgspec.json.Decoder(ReducedEvent).decode
+_days: dict[str, int] = {}
+
+
+def _us_of(text: str) -> int:
+    """As `peers.workload.ms_of` but in µs; the beginning of each day is remembered."""
+    day = text[:10]
+    begin = _days.get(day)
+    if begin is None:
+        begin = _days[day] = ms_of(f"{day}T00:00:00.000Z")
+    seconds = int(text[11:13]) * 3_600 + int(text[14:16]) * 60 + int(text[17:19])
+    return (begin + seconds * 1_000 + int(text[20:23])) * 1_000
+
+
+def read_events(kind: Kind, records: Sequence[Record], limits: Limits) -> tuple[Groups, list[RefusedItem]]:
+    """As the engine's, for deals only."""
+    if kind is not Kind.DEAL:
+        return chunk_fold.read_events(kind, records, limits)
+    groups: Groups = {}
+    for record in records:
+        event: Any = _decode(record.value or b"")
+        event.at = _us_of(event.time)
+        group = groups.get(event.subject)
+        if group is None:
+            groups[event.subject] = [Item(record, None, event)]
+        else:
+            group.append(Item(record, None, event))
+    return groups, []
 
 
 class ReducedState(msgspec.Struct, gc=False):
@@ -109,7 +155,7 @@ class ReducedEntityFold(EntityFold):
         sums: Sums = {}
         again = False
         for item in items:
-            here = item.record.offset << INDEX_BITS | (item.index or 0)
+            here = item.record.offset
             if here <= place:
                 tally.unchanged += 1
                 again = again or seen_before(item.record)
@@ -125,7 +171,7 @@ class ReducedEntityFold(EntityFold):
                     stayed = at - since
                 stage, since = _STAGE_CODES[CLOSINGS.get(event.type) or data.stage], at
                 newest = at
-            code, rep, cents, minute = CODES[event.type], data.rep_id, data.amount // UNITS_PER_CENT, at // MINUTE_US
+            code, rep, cents, minute = CODES[event.type], data.rep_id, round(data.amount * 100), at // MINUTE_US
             counted = _counted(rep, minute, code, left=left, stayed=stayed, cents=cents)
             sums = _add(sums, counted) if sums else counted
             name = rep.encode()

@@ -11,10 +11,10 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 sys.path.append(str(BENCHMARKS))
 
-from peers.reduced import ReducedFold, add_cell, entity_fold  # noqa: E402  (beside the package, not in it)
+from peers.reduced import ReducedFold, add_cell, entity_fold, read_events  # noqa: E402  (beside the package, not in it)
 from peers.workload import as_wire, batch, differences, events  # noqa: E402
 
-from funnelwatch.agents.engine.chunk_fold import Tally, read_events  # noqa: E402
+from funnelwatch.agents.engine.chunk_fold import Tally  # noqa: E402
 from funnelwatch.schemas.codec import UNLIMITED  # noqa: E402
 from funnelwatch.schemas.events import Kind  # noqa: E402
 from funnelwatch.schemas.settings import Settings  # noqa: E402
