@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from datetime import date
 from pathlib import Path
 
@@ -121,3 +122,8 @@ def test_the_comparison_tells_how_it_is_used():
         done = subprocess.run([sys.executable, BENCHMARKS / "run", option], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert said in done.stdout
+
+
+def test_an_editable_install_compiles_the_fold_as_a_wheel_does():
+    project = tomllib.loads((BENCHMARKS.parent / "pyproject.toml").read_text("utf-8"))
+    assert [module["debug"] for module in project["tool"]["setuptools-rust"]["ext-modules"]] == [False]
