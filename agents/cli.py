@@ -327,9 +327,21 @@ def import_(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write metrics there, for node_exporter's textfile collector.",
 )
+@click.option("--serve", type=click.IntRange(1, 65_535), metavar="PORT", help="Go on, and serve /metrics there.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where --serve listens.")
+@click.option("--every", type=click.FloatRange(0.05), default=15.0, show_default=True, help="Minutes, with --serve.")
 @click.argument("events", nargs=-1, type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @configured
-def reconcile(config: Path | None, events: tuple[Path, ...], as_json: bool, prometheus: Path | None) -> int:
+def reconcile(
+    config: Path | None,
+    events: tuple[Path, ...],
+    *,
+    as_json: bool,
+    prometheus: Path | None,
+    serve: int | None,
+    host: str,
+    every: float,
+) -> int:
     """Show per rep what was won, invoiced and paid, and the won deals that were never invoiced.
 
     Deals are read from Kafka (or from EVENTS, files of NDJSON), invoices from what the gateway has fetched from
@@ -339,12 +351,27 @@ def reconcile(config: Path | None, events: tuple[Path, ...], as_json: bool, prom
     Examples:
       funnelwatch reconcile
       funnelwatch reconcile --json | jq '.reps[].without_invoice'
+      funnelwatch reconcile --serve 8083
       funnelwatch reconcile --prometheus /var/lib/node_exporter/funnelwatch.prom
     """
+    import logging  # noqa: PLC0415  (only this command needs it)
+    import signal  # noqa: PLC0415  (only this command needs it)
+    from threading import Event  # noqa: PLC0415  (only this command needs it)
+
     from funnelwatch.agents import reconcile as module  # noqa: PLC0415  (only this command needs it)
     from funnelwatch.agents.configured import load  # noqa: PLC0415  (only commands need it)
 
-    return module.run(*load(config), events, as_json=as_json, metrics=prometheus)
+    settings, secrets = load(config)
+    if serve is None:
+        return module.run(settings, secrets, events, as_json=as_json, metrics=prometheus)
+    if events or as_json or prometheus:
+        raise click.UsageError("--serve stands alone: it reads Kafka, and is read by Prometheus")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what is wrong is said once
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return module.serve(settings, secrets, (host, serve), every_seconds=every * 60, stop=stop)
 
 
 @funnelwatch.command()

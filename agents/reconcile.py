@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Event as Flag
 from typing import Any, Final
 
 import msgspec
-from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+from prometheus_client import CollectorRegistry, start_http_server, write_to_textfile
+from prometheus_client.core import GaugeMetricFamily
 
 from funnelwatch.agents.clock import now_us
 from funnelwatch.agents.engine.judging import Judge
@@ -25,7 +28,10 @@ from funnelwatch.schemas.settings import MONEY_UNITS, Secrets, Settings
 from funnelwatch.schemas.sources.crm.quickbooks_money import Invoice
 from funnelwatch.streams.calendar import Calendar
 from funnelwatch.streams.context import Context
+from funnelwatch.streams.reconcile_metrics import NOT_INVOICED, RECONCILED, WITHOUT_INVOICE
 from funnelwatch.streams.reconciliation import Reconciliation, Standing, reconcile, won_deals
+
+log = logging.getLogger(__name__)
 
 SYSTEM: Final = "quickbooks"
 OK: Final = 0
@@ -52,12 +58,21 @@ def run(
     Raises:
         OperationError: Kafka or the gateway's file cannot be read, or metrics cannot be written.
     """
-    events = _from_files(settings, files) if files else asyncio.run(_from_kafka(settings, secrets))
-    found = reconcile(won_deals(events, Context(settings, Calendar(settings.calendar))), invoices(settings))
+    found = compared(settings, secrets, files)
     sys.stdout.write(_json(found) if as_json else _table(found))
     if metrics is not None:
         _expose(found, metrics)
     return MISSING if any(standing.without_invoice for standing in found.standings) else OK
+
+
+def compared(settings: Settings, secrets: Secrets, files: Sequence[Path]) -> Reconciliation:
+    """The won deals of files, or else of Kafka, beside the gateway's invoices.
+
+    Raises:
+        OperationError: Kafka or the gateway's file cannot be read.
+    """
+    events = _from_files(settings, files) if files else asyncio.run(_from_kafka(settings, secrets))
+    return reconcile(won_deals(events, Context(settings, Calendar(settings.calendar))), invoices(settings))
 
 
 def invoices(settings: Settings) -> Iterator[Invoice]:
@@ -145,22 +160,65 @@ def _missing(standing: Standing, number: int) -> str:
     )
 
 
+class Exposed:
+    """What is scraped: the last reconciliation; nothing while there is none."""
+
+    def __init__(self) -> None:
+        self.found: Reconciliation | None = None
+        self.at_us = 0
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The families of the catalogue."""
+        count, short, at = (
+            GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+            for metric in (WITHOUT_INVOICE, NOT_INVOICED, RECONCILED)
+        )
+        if self.found is not None:
+            for one in self.found.standings:
+                count.add_metric((one.rep, one.currency), len(one.without_invoice))
+                short.add_metric((one.rep, one.currency), one.short / MONEY_UNITS)
+            at.add_metric((), self.at_us / 1e6)
+        yield from (count, short, at)
+
+
 def _expose(found: Reconciliation, path: Path) -> None:
-    registry = CollectorRegistry()
-    labels = ("rep", "currency")
-    count = Gauge(
-        "funnelwatch_won_without_invoice", "Deals that are won and have no invoice.", labels, registry=registry
-    )
-    short = Gauge(
-        "funnelwatch_won_not_invoiced_amount",
-        "What was won and is not invoiced, in the currency.",
-        labels,
-        registry=registry,
-    )
-    for one in found.standings:
-        count.labels(one.rep, one.currency).set(len(one.without_invoice))
-        short.labels(one.rep, one.currency).set(one.short / MONEY_UNITS)
+    exposed = Exposed()
+    exposed.found, exposed.at_us = found, now_us()
     try:
-        write_to_textfile(str(path), registry)
+        write_to_textfile(str(path), exposed.registry)
     except OSError as error:
         raise OperationError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def serve(settings: Settings, secrets: Secrets, address: tuple[str, int], *, every_seconds: float, stop: Flag) -> int:
+    """Compare again and again and serve ``/metrics``, until ``stop`` is set.
+
+    While deals or invoices cannot be read nothing is exposed: yesterday's standing is not today's.
+
+    Returns:
+        The exit code: 0 after an orderly stop.
+
+    Raises:
+        OperationError: The address cannot be used.
+    """
+    host, port = address
+    exposed = Exposed()
+    try:
+        server, thread = start_http_server(port, host, exposed.registry)
+    except OSError as error:
+        raise OperationError(f"{host}:{port} cannot be listened on: {error.strerror}.") from error
+    log.info("the reconciliation is served on http://%s:%d/metrics", host, port)
+    try:
+        while not stop.is_set():
+            try:
+                exposed.found, exposed.at_us = compared(settings, secrets, ()), now_us()
+            except OperationError as error:
+                exposed.found = None
+                log.error("Deals and invoices cannot be compared: %s", error)  # noqa: TRY400  (nothing of ours failed)
+            stop.wait(every_seconds)
+    finally:
+        server.shutdown()
+        thread.join()
+    return OK

@@ -6,7 +6,7 @@ import msgspec
 
 
 class Metric(msgspec.Struct, frozen=True):
-    """One metric family. ``processes`` is who exposes it: ``board``, ``worker``, ``gateway``.
+    """One metric family. ``processes`` is who exposes it: ``board``, ``worker``, ``gateway``, ``reconcile``.
 
     ``additive`` families may be added up over reps; only those exist for ``rep="__other__"``.
     """

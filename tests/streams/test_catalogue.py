@@ -103,6 +103,14 @@ def test_the_gateway_exposes_what_the_catalogue_says():
     assert exposed == {metric.name: metric.type for metric in of_process("gateway")}
 
 
+def test_the_reconciliation_exposes_what_the_catalogue_says():
+    from funnelwatch.agents.reconcile import Exposed
+
+    exposed = {family.name: family.type for family in Exposed().registry.collect()}
+
+    assert exposed == {metric.name: metric.type for metric in of_process("reconcile")}
+
+
 def test_the_documentation_is_the_catalogue():
     page = Path(__file__).parents[2] / "docs" / "metrics.md"
     command = "from funnelwatch.streams.catalogue import as_markdown as m; print(m(), end='')"

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+import socket
+import threading
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from funnelwatch.agents import reconcile
+from funnelwatch.agents.embedded import free_ports
+from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.gateway.spool import Spool
 from funnelwatch.agents.reconcile import run
 from funnelwatch.schemas.settings import GatewaySettings, Secrets, Settings, SourceSettings
@@ -84,3 +94,48 @@ async def test_all_invoiced_is_zero_and_json_says_it_for_programs(tmp_path, even
 
 def test_without_a_gateway_there_are_no_invoices(tmp_path, events, capsys):
     assert run(settings_of(tmp_path / "none"), Secrets(), [events], as_json=False) == 1
+
+
+def test_it_is_served_until_it_is_stopped_and_nothing_is_while_it_cannot_be_read(tmp_path, events, monkeypatch):
+    asyncio.run(noted(tmp_path / "gateway"))
+    settings, stop, (port,) = settings_of(tmp_path / "gateway"), threading.Event(), free_ports(1)
+    away: list[OperationError] = []
+    real = reconcile.compared
+
+    def compared(*_):
+        if away:
+            raise away[0]
+        return real(settings, Secrets(), [events])
+
+    def until(*there: str, gone: str = "nothing") -> None:
+        end, text = time.monotonic() + 20, ""
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+                text = answer.read().decode()
+                if all(one in text for one in there) and gone not in text:
+                    return
+            time.sleep(0.02)
+        raise AssertionError(f"{there} without {gone}: {text}")
+
+    monkeypatch.setattr(reconcile, "compared", compared)
+    with ThreadPoolExecutor() as threads:
+        serving = threads.submit(
+            reconcile.serve, settings, Secrets(), ("127.0.0.1", port), every_seconds=0.05, stop=stop
+        )
+        try:
+            until('funnelwatch_won_without_invoice{currency="USD",rep="sara"} 2.0', "timestamp_seconds 1.")
+            away.append(OperationError("Kafka is away."))
+            until("# TYPE funnelwatch_won_without_invoice gauge", gone="sara")
+            away.clear()
+            until('rep="sara"')
+        finally:
+            stop.set()
+        assert serving.result(20) == 0
+
+
+def test_an_address_that_is_taken_is_told(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(OperationError, match="cannot be listened on"):
+            reconcile.serve(Settings(), Secrets(), taken.getsockname(), every_seconds=1, stop=threading.Event())
