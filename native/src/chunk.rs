@@ -1,6 +1,7 @@
 //! A chunk as it is read: events or links by the entity they are for, as bytes.
 
 use std::collections::HashMap;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -109,11 +110,13 @@ impl Chunk {
             return Ok(false);
         };
         let begin = self.written.bytes.len();
-        let is_read = match Json::new(value).peek() {
+        // Nothing is put before all of a record is read: whatever goes wrong before is Python's to say.
+        let is_read = catch_unwind(AssertUnwindSafe(|| match Json::new(value).peek() {
             b'{' => self.read_one(py, value, number, ALONE, reading),
             b'[' => self.read_batch(py, value, number, reading),
             _ => None,
-        };
+        }))
+        .unwrap_or(None);
         if is_read.is_none() {
             self.written.bytes.truncate(begin);
         }

@@ -15,6 +15,7 @@ mod row;
 mod sums;
 
 use std::collections::HashMap;
+use std::panic::catch_unwind;
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -32,7 +33,12 @@ fn read_links(py: Python<'_>, records: &Bound<'_, PyAny>) -> PyResult<(HashMap<&
     for (number, record) in records.try_iter()?.enumerate() {
         let value = record?.getattr(intern!(py, "value"))?;
         let value = value.cast::<PyBytes>().ok().map(|value| value.as_bytes());
-        let found = value.and_then(|value| read_link(value).map(|link| (value, link)));
+        let found = value.and_then(|value| {
+            catch_unwind(|| read_link(value))
+                .ok()
+                .flatten()
+                .map(|link| (value, link))
+        });
         let kind = match found {
             Some((_, ("lead", _, _))) => "lead",
             Some((_, ("deal", _, _))) => "deal",
@@ -53,6 +59,7 @@ fn read_links(py: Python<'_>, records: &Bound<'_, PyAny>) -> PyResult<(HashMap<&
 
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    std::panic::set_hook(Box::new(|_| ())); // what is left to Python is no news, and would quote what was sent
     module.add("INTERFACE", 1)?;
     module.add("FOLD_VERSION", 2)?;
     module.add("MEMBERS", HashMap::from(MEMBERS))?;
