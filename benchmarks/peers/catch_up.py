@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -115,6 +116,7 @@ def run(system: System, bench: Bench, installed: Path, workers: int, say: Callab
     finally:
         bench.broker.remove((bench.wire_prefix if system.ours else "") + app)
         ours.forget(bench.redis_port)
+        shutil.rmtree(bench.folder / app, ignore_errors=True)
     return result
 
 

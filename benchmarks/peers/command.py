@@ -16,6 +16,7 @@ import contextlib
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -57,6 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not is_interpreter_fit():
         print("This needs Linux: CPU and memory are read from /proc.", file=sys.stderr)
         return WRONG_USE
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # everything is stopped and removed, as at Ctrl-C
     logging.disable(logging.CRITICAL)  # new topics' leaders are not known at once: aiokafka says so and tries again
     print(conditions(), flush=True)
     before = len(read_results(results))

@@ -13,6 +13,7 @@ import contextlib
 import http
 import os
 import random
+import shutil
 import sys
 import time
 import uuid
@@ -207,6 +208,7 @@ def run(system: System, bench: Bench, installed: Path, seconds: float, say: Call
     finally:
         bench.broker.remove(app)
         ours.forget(bench.redis_port)
+        shutil.rmtree(bench.folder / app, ignore_errors=True)
     return result
 
 
