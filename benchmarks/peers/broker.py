@@ -23,9 +23,10 @@ GONE_POLLS = 100
 
 
 class Broker(contextlib.AbstractContextManager["Broker"]):
-    """An embedded Kafka with a cluster id made for this run."""
+    """An embedded Kafka with a cluster id made for this run, whose topics have so many partitions."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, partitions: int = PARTITIONS) -> None:
+        self.partitions = partitions
         self.cluster_id = base64.urlsafe_b64encode(b"bench" + uuid.uuid4().bytes[:11]).decode().rstrip("=")
         self._kafka = EmbeddedKafka(folder, *free_ports(2), cluster_id=self.cluster_id)
         self.bootstrap = self._kafka.bootstrap
@@ -61,7 +62,7 @@ class Broker(contextlib.AbstractContextManager["Broker"]):
 
     def settings(self, prefix: str = "", group: str = "funnelwatch") -> KafkaSettings:
         """Settings of our own processes."""
-        return KafkaSettings(bootstrap=(self.bootstrap,), prefix=prefix, group=group, partitions=PARTITIONS)
+        return KafkaSettings(bootstrap=(self.bootstrap,), prefix=prefix, group=group, partitions=self.partitions)
 
     @contextlib.asynccontextmanager
     async def _admin(self) -> Any:
@@ -77,7 +78,7 @@ class Broker(contextlib.AbstractContextManager["Broker"]):
 
     async def _create(self, topics: list[str]) -> None:
         async with self._admin() as admin:
-            await admin.create_topics([NewTopic(topic, PARTITIONS, 1) for topic in topics])
+            await admin.create_topics([NewTopic(topic, self.partitions, 1) for topic in topics])
 
     async def _publish(self, topic: str, events: Iterable[tuple[str, bytes]]) -> int:
         async with Publisher(Settings(kafka=self.settings()), Secrets()) as publisher:

@@ -55,6 +55,7 @@ class CaughtUp(msgspec.Struct, kw_only=True):
     broker_cpu: float = 0.0
     redis_cpu: float = 0.0
     peak_mb: float = 0.0
+    redis_mb: float = 0.0
     start_seconds: float = 0.0
     stopped_in_order: bool = True
     problems: int | None = None
@@ -108,6 +109,7 @@ def run(system: System, bench: Bench, installed: Path, workers: int, say: Callab
             _watch(system, bench, jobs, result, say)
             time.sleep(system.settle_seconds)
         result.stopped_in_order = all(stops)
+        result.redis_mb = round(ours.redis_mb(bench.redis_port), 1)
         problems = check(system, bench, app, jobs, bench.truths[events])
         result.problems, result.trouble = len(problems), problems[0] if problems else ""
     except Stuck as stuck:

@@ -22,7 +22,7 @@ from funnelwatch.schemas.settings import (
     WorkerSettings,
 )
 from funnelwatch.streams.cells import Cell, CellValue, DayCell, decode_cell, decode_value
-from peers.broker import PARTITIONS, Broker
+from peers.broker import Broker
 from peers.reduced import add_cell
 from peers.workload import STAGES, Row, Truth
 
@@ -47,8 +47,9 @@ def settings(broker: Broker, redis_port: int, prefix: str, group: str, data: Pat
 def cells(redis_port: int, prefix: str) -> Iterator[tuple[Cell, CellValue]]:
     """Everything published of deals."""
     with redis.Redis(port=redis_port) as client:
-        for partition in range(PARTITIONS):
-            found: Any = client.hgetall(shard_key(prefix, Kind.DEAL, partition, "cells"))
+        every = shard_key(prefix, Kind.DEAL, 0, "cells").replace(":0}", ":*}")
+        for place in client.scan_iter(every, count=1_000):
+            found: Any = client.hgetall(place)
             for name, value in found.items():
                 cell = decode_cell(name)
                 yield cell, decode_value(cell, value)
@@ -58,6 +59,13 @@ def forget(redis_port: int) -> None:
     """Empty the comparison's own Redis."""
     with redis.Redis(port=redis_port) as client:
         client.flushdb()
+
+
+def redis_mb(redis_port: int) -> float:
+    """What Redis holds."""
+    with redis.Redis(port=redis_port) as client:
+        memory: Any = client.info("memory")
+        return float(memory["used_memory"]) / 1_048_576
 
 
 def reduced_rows(redis_port: int, prefix: str) -> dict[str, dict[str, Any]]:
