@@ -109,10 +109,6 @@ class SumsByTime:
         for time, bucket in self.horizon.advance(to):
             self.changed.update((rep, time) for rep in bucket)
 
-    def get(self, rep: str, time: int) -> Sums | None:
-        """The sums of one (rep, time), as they are; None if there are none."""
-        return self.horizon.buckets.get(time, {}).get(rep)
-
     def __iter__(self) -> Iterator[tuple[str, int, Sums]]:
         for time, bucket in self.horizon.buckets.items():
             for rep, sums in bucket.items():

@@ -28,6 +28,7 @@ from funnelwatch.streams.cells import (
     LostDeal,
     Measure,
     MinuteCell,
+    Sums,
 )
 
 DAY_MINUTES: Final = 24 * 60
@@ -35,21 +36,26 @@ LOST_DAYS_BEYOND: Final = 60
 """How much longer than recordings lost deals are published: a call is older than the loss of its deal."""
 
 _NOTHING: Final = Contribution()
-Change = tuple[Measure, int]
+Buckets = dict[int, dict[str, Sums]]
+Changed = set[tuple[str, int]]
+
+
+class SummedUp(Protocol):
+    """Sums of several entities, together: added to buckets as `SumsByTime.add` does, which notes what changed."""
+
+    def add_days(self, buckets: Buckets, changed: Changed) -> None: ...  # noqa: D102  (as the class says)
+    def add_minutes(self, buckets: Buckets, changed: Changed) -> None: ...  # noqa: D102
+    def add_closes(self, buckets: Buckets, changed: Changed) -> None: ...  # noqa: D102
 
 
 class Summed(Protocol):
-    """What several entities add, together. ``days``, ``minutes``, ``closes``: rep, when, what is added to its measures.
+    """What several entities add, together, and nothing that is past by `ShardCells.horizons`.
 
     ``marks``: rep, latest advance before, and now. ``gone`` and ``items`` are of different cells.
     """
 
     @property
-    def days(self) -> list[tuple[str, int, list[Change]]]: ...  # noqa: D102  (see above, as the next ones)
-    @property
-    def minutes(self) -> list[tuple[str, int, list[Change]]]: ...  # noqa: D102
-    @property
-    def closes(self) -> list[tuple[str, int, list[Change]]]: ...  # noqa: D102
+    def sums(self) -> SummedUp: ...  # noqa: D102  (see above, as the next ones)
     @property
     def marks(self) -> list[tuple[str, int | None, int | None]]: ...  # noqa: D102
     @property
@@ -106,13 +112,10 @@ class ShardCells:
 
     def add_summed(self, folded: Summed) -> None:
         """The same of many entities at once, summed up: what `streams.compiled` tells of a chunk."""
-        for sums, changes_of in (
-            (self._days, folded.days),
-            (self._minutes, folded.minutes),
-            (self._closes, folded.closes),
-        ):
-            for rep, time, changes in changes_of:
-                sums.add(rep, time, changes)
+        days, minutes, closes = self._days, self._minutes, self._closes
+        folded.sums.add_days(days.horizon.buckets, days.changed)
+        folded.sums.add_minutes(minutes.horizon.buckets, minutes.changed)
+        folded.sums.add_closes(closes.horizon.buckets, closes.changed)
         for rep, was, at in folded.marks:
             self._move_mark(rep, was, at)
         for cell in folded.gone:
@@ -143,7 +146,11 @@ class ShardCells:
         """The cells that changed since the last call, with their values now; None: the cell is gone."""
         changes: dict[Cell, CellValue | None] = {}
         for kind, sums in self._sums():
-            changes.update((kind(rep, time), _copy(sums.get(rep, time))) for rep, time in sums.changed)
+            buckets = sums.horizon.buckets
+            for rep, time in sums.changed:
+                bucket = buckets.get(time)
+                values = None if bucket is None else bucket.get(rep)
+                changes[kind(rep, time)] = None if values is None else values.copy()
             sums.changed.clear()
         for rep in self._advanced:
             changes[AdvanceCell(rep)] = self._latest(rep)
@@ -254,7 +261,3 @@ def _changes(
             else:
                 at_place.append((measure, amount))
     return places
-
-
-def _copy(sums: dict[Measure, int] | None) -> dict[Measure, int] | None:
-    return None if sums is None else dict(sums)

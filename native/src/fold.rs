@@ -7,7 +7,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PySet, PyString, PyTuple};
 
 use crate::calendar::Calendar;
 use crate::call::{self, CallStep, EmailStep, Touch};
@@ -271,10 +271,7 @@ pub struct Folded {
     links: Py<PyDict>,
     /// The newest event of any entity with something new.
     newest: Option<i64>,
-    /// (rep, day or minute, what to add to which measure).
-    days: Py<PyList>,
-    minutes: Py<PyList>,
-    closes: Py<PyList>,
+    sums: Py<FoldedSums>,
     /// (rep, latest advance before, latest advance now).
     marks: Py<PyList>,
     gone: Py<PyList>,
@@ -282,6 +279,37 @@ pub struct Folded {
     items: Py<PyList>,
     /// An instant that the calendar's tables do not cover.
     uncovered: Option<i64>,
+}
+
+/// What is added to one measure of a rep, at a day or in a minute.
+struct Total {
+    rep: Py<PyString>,
+    time: i64,
+    measure: Py<PyTuple>,
+    amount: i128,
+}
+
+/// The sums of a `Folded`.
+#[pyclass(frozen, module = "funnelwatch._native")]
+pub struct FoldedSums {
+    days: Vec<Total>,
+    minutes: Vec<Total>,
+    closes: Vec<Total>,
+}
+
+#[pymethods]
+impl FoldedSums {
+    fn add_days(&self, py: Python<'_>, buckets: &Bound<'_, PyDict>, changed: &Bound<'_, PySet>) -> PyResult<()> {
+        add_sums(py, &self.days, buckets, changed)
+    }
+
+    fn add_minutes(&self, py: Python<'_>, buckets: &Bound<'_, PyDict>, changed: &Bound<'_, PySet>) -> PyResult<()> {
+        add_sums(py, &self.minutes, buckets, changed)
+    }
+
+    fn add_closes(&self, py: Python<'_>, buckets: &Bound<'_, PyDict>, changed: &Bound<'_, PySet>) -> PyResult<()> {
+        add_sums(py, &self.closes, buckets, changed)
+    }
 }
 
 /// The fold of one kind of entity.
@@ -594,6 +622,11 @@ impl<'py> Output<'py> {
         for (partition, records) in self.links {
             links.set_item(partition, records)?;
         }
+        let sums = FoldedSums {
+            days: said_totals(py, self.days, words)?,
+            minutes: said_totals(py, self.minutes, words)?,
+            closes: said_totals(py, self.closes, words)?,
+        };
         Ok(Folded {
             left: self.left,
             applied: self.applied,
@@ -602,9 +635,7 @@ impl<'py> Output<'py> {
             known: self.known,
             links: links.unbind(),
             newest: self.newest,
-            days: places(py, self.days, words)?,
-            minutes: places(py, self.minutes, words)?,
-            closes: places(py, self.closes, words)?,
+            sums: Py::new(py, sums)?,
             marks: self.marks.unbind(),
             gone: self.gone.unbind(),
             items: self.items.unbind(),
@@ -613,26 +644,68 @@ impl<'py> Output<'py> {
     }
 }
 
-/// What to add to the measures of each (rep, time).
-fn places(py: Python<'_>, sums: Totals, words: &mut Vocabulary) -> PyResult<Py<PyList>> {
-    let mut sums: Vec<_> = sums.into_iter().filter(|(_, amount)| *amount != 0).collect();
-    sums.sort_unstable_by_key(|(key, _)| *key);
-    let found = PyList::empty(py);
-    for changes in
-        sums.chunk_by(|((rep, time, _), _), ((next_rep, next_time, _), _)| (rep, time) == (next_rep, next_time))
-    {
-        let ((rep, time, _), _) = changes[0];
-        let at_place = PyList::empty(py);
-        for ((_, _, measure), amount) in changes {
-            let measure = words.measure_said(py, *measure)?;
-            match i64::try_from(*amount) {
-                Ok(amount) => at_place.append((measure, amount))?,
-                Err(_) => at_place.append((measure, *amount))?,
+/// Add to sums by time, as `streams.buckets.SumsByTime.add` does to its buckets.
+fn add_sums(py: Python<'_>, totals: &[Total], buckets: &Bound<'_, PyDict>, changed: &Bound<'_, PySet>) -> PyResult<()> {
+    for changes in totals.chunk_by(|one, next| one.time == next.time && one.rep.is(&next.rep)) {
+        let (rep, time) = (changes[0].rep.bind(py), changes[0].time.into_pyobject(py)?);
+        changed.add((rep, &time))?;
+        let bucket = inner(buckets, &time)?;
+        let sums = inner(&bucket, rep)?;
+        for Total { measure, amount, .. } in changes {
+            let measure = measure.bind(py);
+            let total = match sums.get_item(measure)? {
+                None => whole(py, *amount)?,
+                Some(before) => match before.extract::<i64>() {
+                    Ok(before) => whole(py, i128::from(before) + amount)?,
+                    Err(_) => before.add(whole(py, *amount)?)?,
+                },
+            };
+            if total.is_truthy()? {
+                sums.set_item(measure, total)?;
+            } else {
+                sums.del_item(measure)?;
             }
         }
-        found.append((words.rep_said(py, rep)?, time, at_place))?;
+        if sums.is_empty() {
+            bucket.del_item(rep)?;
+            if bucket.is_empty() {
+                buckets.del_item(&time)?;
+            }
+        }
     }
-    Ok(found.unbind())
+    Ok(())
+}
+
+/// The dictionary under a key, made if there is none.
+fn inner<'py, T>(outer: &Bound<'py, PyDict>, key: &Bound<'py, T>) -> PyResult<Bound<'py, PyDict>> {
+    if let Some(known) = outer.get_item(key)? {
+        return Ok(known.cast_into::<PyDict>()?);
+    }
+    let made = PyDict::new(outer.py());
+    outer.set_item(key, &made)?;
+    Ok(made)
+}
+
+fn whole(py: Python<'_>, amount: i128) -> PyResult<Bound<'_, PyAny>> {
+    match i64::try_from(amount) {
+        Ok(amount) => Ok(amount.into_pyobject(py)?.into_any()),
+        Err(_) => Ok(amount.into_pyobject(py)?.into_any()),
+    }
+}
+
+/// What to add, by (rep, time).
+fn said_totals(py: Python<'_>, totals: Totals, words: &mut Vocabulary) -> PyResult<Vec<Total>> {
+    let mut totals: Vec<_> = totals.into_iter().filter(|(_, amount)| *amount != 0).collect();
+    totals.sort_unstable_by_key(|(key, _)| *key);
+    let said = totals.into_iter().map(|((rep, time, measure), amount)| {
+        Ok(Total {
+            rep: words.rep_said(py, rep)?.unbind(),
+            time,
+            measure: words.measure_said(py, measure)?.unbind(),
+            amount,
+        })
+    });
+    said.collect()
 }
 
 fn said<'py>(py: Python<'py>, item: &Item<'_>, classes: &Classes) -> PyResult<Bound<'py, PyAny>> {

@@ -23,7 +23,7 @@ use pyo3::types::PyBytes;
 
 use crate::chunk::{read_link, Chunk};
 use crate::event::MEMBERS;
-use crate::fold::{Fold, Folded};
+use crate::fold::{Fold, Folded, FoldedSums};
 
 /// The links of some records by the kind they are for, `lead` or `deal`, and the records that Python has to read.
 #[pyfunction]
@@ -60,12 +60,13 @@ fn read_links(py: Python<'_>, records: &Bound<'_, PyAny>) -> PyResult<(HashMap<&
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     std::panic::set_hook(Box::new(|_| ())); // what is left to Python is no news, and would quote what was sent
-    module.add("INTERFACE", 1)?;
+    module.add("INTERFACE", 2)?;
     module.add("FOLD_VERSION", 2)?;
     module.add("MEMBERS", HashMap::from(MEMBERS))?;
     module.add_class::<Chunk>()?;
     module.add_class::<Fold>()?;
     module.add_class::<Folded>()?;
+    module.add_class::<FoldedSums>()?;
     module.add_function(wrap_pyfunction!(read_links, module)?)?;
     Ok(())
 }

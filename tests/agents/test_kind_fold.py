@@ -35,17 +35,18 @@ HOUR_US = 3_600_000_000
 
 @st.composite
 def lives(draw, kind):
-    """Events of two or three entities as most are: with ids of their own, easy amounts, mostly in order."""
+    """Events of two entities as most are: with ids of their own, easy amounts, mostly in order, seldom ended."""
     subjects = strategies.SUBJECTS[kind]
     some = draw(st.lists(strategies.events(kind, subjects), min_size=1, max_size=30))
     ends = {"lead.converted", "lead.disqualified", "lead.deleted", "deal.deleted", "call.deleted", "email.deleted"}
+    is_tame = draw(st.booleans())
     told = []
     for number, one in enumerate(some):
         easy = one.data
         if kind is Kind.DEAL and easy.amount is not None:
             easy = replace(easy, amount=abs(easy.amount))
         rare = draw(st.integers(0, 5)) == 0
-        type_ = one.type if rare or one.type not in ends else TYPES[kind][number % 2]
+        type_ = TYPES[kind][number % 2] if is_tame and not rare and one.type in ends else one.type
         told.append(one if rare else replace(one, id=str(number), type=type_, data=easy))
     if draw(st.integers(0, 3)):
         told.sort(key=lambda one: one.at)
@@ -70,7 +71,7 @@ def links(draw, kind):
 
 @pytest.mark.parametrize("context", [CONTEXT, TEHRAN], ids=["UTC", "Tehran"])
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_histories_in_any_chunks_come_to_the_same(kind, context, data):
     both = Both(kind, context, home=data.draw(st.sampled_from([None, (0, 1), (1, 3)])))
@@ -94,7 +95,7 @@ def test_histories_in_any_chunks_come_to_the_same(kind, context, data):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_whatever_can_be_written_is_read_alike(kind, data):
     """Any text, any instant, any amount; bounds on both; ids of all scripts."""
@@ -133,7 +134,7 @@ def mangled(value, random):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_whatever_is_wrong_with_a_message_both_say_the_same(kind, data):
     both = Both(kind, CONTEXT)
@@ -167,7 +168,7 @@ def test_headers_decide_the_mode_for_both(headers):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=20)
+@settings(max_examples=4)
 @given(data=st.data())
 def test_more_than_an_entity_may_have_is_refused_alike(kind, data):
     both = Both(kind, CONTEXT)
