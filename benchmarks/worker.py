@@ -1,6 +1,6 @@
 """The shipped worker on an embedded Kafka and Redis: catching up, what it costs, and how soon a figure is visible.
 
-    uv run --extra embedded python benchmarks/worker.py [--events N] [--reps N] [--seconds S]
+    uv run --extra embedded python benchmarks/worker.py [--events N] [--reps N] [--seconds S] [--fold compiled|python]
 
 A repetition: a simulated floor (all five kinds) is published, a new worker catches up with it, then the limit reads
 the same topics: aiokafka and our codec, sums in a dict, nothing kept. Then the floor goes on at a light load, and each
@@ -224,7 +224,7 @@ class Bench:
             demo_settings(),
             kafka=KafkaSettings(bootstrap=(self.kafka.bootstrap,), prefix=f"{name}.", group=name, partitions=4),
             redis=RedisSettings(port=self.redis.port, prefix=name),
-            worker=WorkerSettings(data_dir=str(self.root / name), port=free_ports(1)[0]),
+            worker=WorkerSettings(data_dir=str(self.root / name), port=free_ports(1)[0], fold=self.arguments.fold),
         )
 
     def repeat(self, number: int) -> None:
@@ -281,6 +281,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=200_000, help="to catch up with")
     parser.add_argument("--reps", type=int, default=3, help="repetitions")
     parser.add_argument("--seconds", type=float, default=6.0, help="of each light load; 0: none")
+    parser.add_argument("--fold", choices=("compiled", "python"), default="compiled", help="worker.fold")
     arguments = parser.parse_args()
     logging.disable(logging.ERROR)  # new topics' leaders are not known at once: aiokafka says so and tries again
     with tempfile.TemporaryDirectory() as folder:

@@ -27,13 +27,23 @@ COALESCE_LIGHT_SECONDS: Final = 0.004
 """How long a change waits for others: a fetch brings several, and each round costs a message to Redis."""
 COALESCE_HEAVY_SECONDS: Final = 0.25
 HEAVY_CELLS: Final = 2_000
-"""So many changed cells at once are heavy load."""
+"""So many changed cells in one round are heavy load: the next round then waits for as long as any does."""
 FIELDS_PER_ROUND: Final = 4_000
 """So many fields are encoded in one go, or a few more; others have to get their turn."""
 BEAT_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 0.5
 
 log = logging.getLogger(__name__)
+
+
+def coalesce_seconds(cells: int) -> float:
+    """How long a change waits for others after a round that sent so many cells.
+
+    While a backlog is read, the same cells change with every chunk: the more a round had to send, the more the next one
+    saves by waiting. It grows with the square, so that hundreds of cells, which are a light load, wait for a moment.
+    """
+    share = min(cells / HEAVY_CELLS, 1.0)
+    return max(COALESCE_LIGHT_SECONDS, COALESCE_HEAVY_SECONDS * share * share)
 
 
 class Publisher:
@@ -89,13 +99,14 @@ class Publisher:
 
     async def _rest(self, cells: int) -> None:
         """Until something has changed and a little longer, or until the next beat."""
-        if cells >= HEAVY_CELLS:
-            await asyncio.sleep(COALESCE_HEAVY_SECONDS)
+        seconds = coalesce_seconds(cells)
+        if seconds >= COALESCE_HEAVY_SECONDS:
+            await asyncio.sleep(seconds)
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(self._beat_at + BEAT_SECONDS - monotonic()):
                 await self._shards.changed.wait()
-                await asyncio.sleep(COALESCE_LIGHT_SECONDS)
+                await asyncio.sleep(seconds)
 
     async def publish(self) -> int:
         """One round over all shards; the number of cells that were sent."""

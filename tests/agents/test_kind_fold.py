@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from random import Random
 
 import pytest
@@ -142,6 +143,28 @@ def test_whatever_is_wrong_with_a_message_both_say_the_same(kind, data):
     values = [encode_event(one) for one in data.draw(lives(kind))]
     both.take([mangled(value, random) if random.random() < 0.5 else value for value in values])
     both.take([b"[" + b",".join(mangled(value, random) for value in values[:3]) + b"]", b"[]", b" [ ] ", b"", None])
+
+
+@settings(max_examples=200)
+@given(st.integers(1_899, 2_201), st.data())
+def test_an_instant_is_the_same_in_any_zone_and_to_any_digit(year, data):
+    both = Both(Kind.CALL, CONTEXT)
+    day, clock = data.draw(st.dates(date(year, 1, 1), date(year, 12, 31))), data.draw(st.times())
+    digits = data.draw(st.integers(0, 6))
+    fraction = f".{clock.microsecond:06d}"[: digits + 1] if digits else ""
+    minutes = data.draw(st.integers(-1_439, 1_439))
+    offset = data.draw(
+        st.sampled_from(["Z", f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"])
+    )
+    text = f"{day}T{clock:%H:%M:%S}{fraction}{offset}"
+    value = encode_event(Event(Kind.CALL, "call.completed", "e1", "pbx", "c1", 0, strategies.CallData(started_at=1)))
+    told = json.loads(value) | {"time": text}
+    told["data"]["started_at"] = text
+    seen = both.take([json.dumps(told).encode()])
+
+    assert seen["applied"] == 1
+    if 1_902 < year < 2_197 and abs(minutes) < 900:
+        assert both.compiled.compiled_items == 1
 
 
 def test_twice_the_same_member_is_read_as_the_twin_reads_it():
