@@ -14,6 +14,7 @@ from funnelwatch.agents.sources import (
     salesforce,
     suitecrm,
     vtiger,
+    zoho,
 )
 
 POLLERS: Final[dict[str, Poller]] = {
@@ -25,4 +26,5 @@ POLLERS: Final[dict[str, Poller]] = {
     "salesforce": salesforce.POLLER,
     "suitecrm": suitecrm.POLLER,
     "vtiger": vtiger.POLLER,
+    "zoho": zoho.POLLER,
 }

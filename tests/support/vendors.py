@@ -30,6 +30,8 @@ class Vendor:
         self.asked: list[str] = []
         self.before: list[web.Response] = []
         """Answers that are given first, in this order, instead of the real ones."""
+        self.body = ""
+        """Of the latest request."""
 
     def application(self) -> web.Application:
         application = web.Application()
@@ -37,7 +39,7 @@ class Vendor:
         return application
 
     async def _answer(self, request: web.Request) -> web.Response:
-        body = await request.text()
+        body = self.body = await request.text()
         self.asked.append(f"{request.method} {request.path_qs}")
         if self.before:
             return self.before.pop(0)
@@ -305,6 +307,35 @@ class Salesforce(Vendor):
         return (
             web.json_response([{"errorCode": "NOT_FOUND"}], status=404) if found is None else web.json_response(found)
         )
+
+
+class Zoho(Vendor):
+    """The Notification API: channels that are made by POST and changed by PUT, and tokens by a refresh token."""
+
+    def __init__(self, client_id: str = "app", secret: str = "cs", refresh: str = "r") -> None:
+        super().__init__()
+        self.tokens: set[str] = set()
+        self.logins = 0
+        self.channels: dict[str, dict[str, Any]] = {}
+        self.changes: list[str] = []
+        self._client = (client_id, secret, refresh)
+
+    def answer(self, request: web.Request, form: dict[str, str]) -> web.Response:
+        if request.path == "/oauth/v2/token":
+            if tuple(form.get(name) for name in ("client_id", "client_secret", "refresh_token")) != self._client:
+                return web.json_response({"error": "invalid_code"})  # with 200, as Zoho does
+            self.logins += 1
+            self.tokens.add(f"t{self.logins}")
+            return web.json_response({"access_token": f"t{self.logins}", "expires_in": 3600})
+        if request.headers.get("authorization", "").removeprefix("Zoho-oauthtoken ") not in self.tokens:
+            return web.json_response({"code": "INVALID_TOKEN", "status": "error"}, status=401)
+        (wanted,) = json.loads(self.body)["watch"]
+        name, there = wanted["channel_id"], wanted["channel_id"] in self.channels
+        if there == (request.method == "POST"):
+            return web.json_response({"watch": [{"code": "INVALID_DATA", "status": "error"}]}, status=400)
+        self.channels[name] = wanted
+        self.changes.append(request.method)
+        return web.json_response({"watch": [{"code": "SUCCESS", "status": "success"}]})
 
 
 class RingCentral(Vendor):

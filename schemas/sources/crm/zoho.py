@@ -6,6 +6,7 @@ with ``return_affected_field_values``). Proof is a token in the body that was se
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from funnelwatch.schemas import fields
@@ -29,6 +30,9 @@ from funnelwatch.schemas.sources.crm.records import Deal, Entity, Lead, Outcome
 
 RECORDS_MAX: Final = 1_000
 CHANNEL: Final = "channel_id"
+ADDRESS: Final = "https://www.zohoapis.com"
+LOG_IN_ADDRESS: Final = "https://accounts.zoho.com"
+EVENTS: Final = "Leads.all,Deals.all"
 WON: Final = ("Closed Won",)
 LOST: Final = ("Closed Lost", "Closed-Lost to Competition", "Closed Lost to Competition")
 LEAD_STATES: Final = {
@@ -38,6 +42,7 @@ LEAD_STATES: Final = {
     "Lost Lead": "disqualified",
     "Not Qualified": "disqualified",
 }
+_NUMBER: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 _OPERATIONS: Final = frozenset({"insert", "update", "delete"})
 _MODULES: Final = {"Leads": "lead", "Deals": "deal", "Potentials": "deal"}
 
@@ -175,6 +180,16 @@ class _Proof:
         return None
 
 
+def _checked(options: SourceOptions) -> list[str]:
+    found = records.check_options(options)
+    channel = options.option(CHANNEL)
+    if options.option("client_id") and not channel:
+        found.append(f"{CHANNEL}: is needed with client_id: a number you make up")
+    if channel and not _NUMBER.fullmatch(channel):
+        found.append(f"{CHANNEL}: must be a number of at most 19 digits")
+    return found
+
+
 SYSTEM: Final = System(
     name="zoho",
     title="Zoho CRM",
@@ -185,7 +200,13 @@ SYSTEM: Final = System(
         records.NEW_LEADS: records.NEW_LEADS_HELP,
         values.PIPELINES: values.PIPELINES_HELP,
         values.ONE_CURRENCY: values.ONE_CURRENCY_HELP,
-        CHANNEL: "the channel_id of actions/watch; if set, other channels are not believed",
+        CHANNEL: "a number you make up, which names the notifications; if set, other channels are not believed",
+        "client_id": "of the self client with which notifications are kept on; you keep them on yourself if not given",
+        "events": f"what is notified; default {EVENTS}",
+        "address": f"where Zoho's API is, if not {ADDRESS}: https://www.zohoapis.eu in the European Union, …",
+        "log_in_address": f"where its tokens are given, if not {LOG_IN_ADDRESS}: https://accounts.zoho.eu, …",
+        "renewal_seconds": "between two renewals of the notifications; default 14400",
+        "pause_seconds": "before a request is tried again; default 0.5, it doubles",
     },
-    check=records.check_options,
+    check=_checked,
 )
