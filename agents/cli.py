@@ -138,10 +138,11 @@ def check(config: Path | None, no_gateway: bool) -> int:
 
     from funnelwatch.agents.check import findings  # noqa: PLC0415  (only this command needs it)
     from funnelwatch.agents.configured import load  # noqa: PLC0415  (only commands need it)
+    from funnelwatch.streams.compiled import words  # noqa: PLC0415  (only this command needs it)
 
     settings, secrets = load(config)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the finding says it better
-    click.echo("ok    the configuration")
+    click.echo(f"ok    the configuration; events {words(settings)}")
     problems = 0
     for what, wrong in asyncio.run(findings(settings, secrets, gateway=not no_gateway)):
         click.echo(f"{'WRONG' if wrong else 'ok   '} {what}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from funnelwatch.schemas.codec import Limits
 from funnelwatch.schemas.currencies import CURRENCIES
 from funnelwatch.schemas.events import CallData, DealData, EmailData, Kind, LeadData
-from funnelwatch.schemas.settings import FOLD_VERSION
+from funnelwatch.schemas.settings import FOLD_VERSION, Settings
 from funnelwatch.streams.calendar import DAY_US
 from funnelwatch.streams.cells import CallRecording, ItemCell, LostDeal, OpenDeal, OpenLead
 from funnelwatch.streams.context import Context
@@ -49,6 +49,20 @@ def is_installed() -> bool:
     if _native is None or (_native.INTERFACE, _native.FOLD_VERSION) != (INTERFACE, FOLD_VERSION):
         return False
     return all(list(data.__struct_fields__) == _native.MEMBERS.get(kind.value) for kind, data in _DATA.items())
+
+
+def is_used(settings: Settings) -> bool:
+    """Whether workers fold by it: it can be used, and ``worker.fold`` does not say otherwise."""
+    return settings.worker.fold == "compiled" and is_installed()
+
+
+def words(settings: Settings) -> str:
+    """Which fold is used, and why: the end of a sentence about events."""
+    if is_used(settings):
+        return "are folded by the compiled fold"
+    if settings.worker.fold != "compiled":
+        return f"are folded in Python, since worker.fold is {settings.worker.fold!r}"
+    return 'are folded in Python: no compiled fold is installed (docs/architecture.md, "Two folds")'
 
 
 class CompiledFold:

@@ -150,7 +150,7 @@ class Worker:
         self.folds = folds
         self.metrics = Metrics()
         self.judge = Judge(settings)
-        self.is_compiled = settings.worker.fold == "compiled" and folds is FOLDS and compiled.is_installed()
+        self.is_compiled = folds is FOLDS and compiled.is_used(settings)
         context = Context(settings, Calendar(settings.calendar))
         self.shards = Shards(settings, context, folds, self.judge, now_us)
         self.app = new_app(settings, secrets)

@@ -34,6 +34,7 @@ from funnelwatch.agents.stops import Stops
 from funnelwatch.agents.tasks import ended
 from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import FOLD_VERSION, Secrets, Settings
+from funnelwatch.streams import compiled
 from funnelwatch.streams.fold import Fold
 from funnelwatch.streams.folds import FOLDS
 
@@ -117,7 +118,7 @@ async def serve(settings: Settings, secrets: Secrets, folds: Mapping[Kind, Fold[
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     worker = Worker(settings, secrets, folds)
-    log.info("%s", _fold_text(worker))
+    log.info("Events %s.", compiled.words(settings))
     client = redis.asyncio.Redis(**redis_client(settings, secrets), retry=ONCE)  # the publisher tries again itself
     store = ShardStore(client, settings.redis.prefix, uuid.uuid4().hex[:12], settings.fingerprint)
     publisher = Publisher(
@@ -224,15 +225,6 @@ async def _stop(worker: Worker, others: Sequence[Task], publishing: Task, publis
     await ended(publishing)
     with suppress(redis.RedisError, OSError):
         await publisher.publish()
-
-
-def _fold_text(worker: Worker) -> str:
-    """Which fold runs."""
-    if worker.is_compiled:
-        return "Events are folded by the compiled fold."
-    if worker.settings.worker.fold == "python":
-        return "Events are folded in Python, as worker.fold says."
-    return 'Events are folded in Python: the compiled fold is not installed (docs/architecture.md, "Two folds").'
 
 
 def _unready(worker: Worker, publisher: Publisher) -> str:

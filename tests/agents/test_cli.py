@@ -12,8 +12,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from funnelwatch.agents import cli
+from funnelwatch.agents import check, cli
 from funnelwatch.agents.embedded import free_ports
+from funnelwatch.streams import compiled
 
 
 def run(capsys, *arguments: str) -> tuple[int, str, str]:
@@ -126,6 +127,26 @@ def test_check_says_everything_that_is_wrong_at_once(capsys, tmp_path):
     assert code == 1
     assert f"Kafka at 127.0.0.1:{kafka_port} (plaintext) does not answer" in out
     assert f"Redis at 127.0.0.1:{redis_port} does not answer" in out
+
+
+def test_check_says_which_fold_is_used_and_why(capsys, tmp_path, monkeypatch):
+    config = tmp_path / "funnelwatch.toml"
+    config.write_text("")
+    monkeypatch.setattr(check, "findings", nothing_found)
+    said = {
+        "": "events are folded by the compiled fold" if compiled.is_installed() else "no compiled fold is installed",
+        "python": "events are folded in Python, since worker.fold is 'python'",
+    }
+    for fold, words in said.items():
+        if fold:
+            monkeypatch.setenv("FUNNELWATCH_WORKER__FOLD", fold)
+        assert words in run(capsys, "check", "--config", str(config))[1]
+    monkeypatch.setenv("FUNNELWATCH_WORKER__FOLD", "java")
+    assert "'java' is none of compiled, python" in run(capsys, "check", "--config", str(config))[2]
+
+
+async def nothing_found(*_, **__):
+    return []
 
 
 SOURCES = """
