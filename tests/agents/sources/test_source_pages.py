@@ -82,3 +82,9 @@ def test_every_poller_is_told_of_on_its_page():
         if system.name in POLLERS:
             source = SourceSettings(name="x", system=system.name)
             assert f"_{source.name.upper()}_API".replace("X", system.name.upper()) in page(system.page)
+
+
+def test_every_page_is_led_to_from_the_first():
+    pages = {path.name for path in PAGES.glob("*.md")}
+
+    assert pages == {"index.md", *re.findall(r"\]\(([a-z0-9_]+\.md)\)", page("index.md"))}
