@@ -16,6 +16,7 @@ from support.deployment import Deployment
 from support.disorder import disordered
 
 from funnelwatch.schemas.settings import Settings
+from funnelwatch.streams import compiled
 from funnelwatch.streams.simulator import Floor
 from funnelwatch.streams.simulator.demo import TEHRAN_CALENDAR, demo_settings
 
@@ -86,7 +87,8 @@ class Equal:
             raise AssertionError(f"{self.why}\n{failed}") from failed
 
 
-def test_killed_replayed_and_flushed_every_figure_equals_the_oracle(organisation, history, tmp_path):
+def test_killed_replayed_and_flushed_every_figure_equals_the_oracle(organisation, history, tmp_path, monkeypatch):
+    """The worker that takes over folds in Python what the first one, where it is compiled, has left."""
     with Deployment(organisation, tmp_path / "run") as deployment:
         truth = oracle(deployment, history)
         assert len(truth["reps"]) == REPS
@@ -95,6 +97,7 @@ def test_killed_replayed_and_flushed_every_figure_equals_the_oracle(organisation
         replay = subprocess.Popen(deployment.command("replay", str(history), "--config", str(deployment.config)))
         deployment.wait("the replay is under way", lambda: deployment.events_read() >= KILL_AT_EVENTS)
         deployment.kill("worker")
+        monkeypatch.setenv("FUNNELWATCH_WORKER__FOLD", "python")
         deployment.start("worker")
         assert replay.wait(60) == 0
 
@@ -106,3 +109,6 @@ def test_killed_replayed_and_flushed_every_figure_equals_the_oracle(organisation
 
         assert deployment.stop("worker") == 0
         assert deployment.stop("board") == 0
+        said = (deployment.folder / "worker.log").read_text()
+        assert "Events are folded in Python, since worker.fold is 'python'." in said
+        assert ("Events are folded by the compiled fold." in said) == compiled.is_installed()
