@@ -58,3 +58,10 @@ class Backlog:
         if not self._waiting:
             self._some.clear()
         return note
+
+    def put_back(self, notes: list[bytes]) -> None:
+        """Notes that were taken, to be taken again before those that wait."""
+        if notes:
+            self._waiting.extendleft(reversed(notes))
+            self._bytes += sum(map(len, notes))
+            self._some.set()

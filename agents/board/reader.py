@@ -1,7 +1,7 @@
 """Keeps the table equal to what the workers publish in Redis, and knows when it is not.
 
-Each shard is read once as a whole, in one transaction, then kept up to date by numbered notes. A number that is
-missing, a note that says so, a lost connection: read it as a whole again. Nothing is ever shown half read.
+Each shard is read once as a whole (`loading`), then kept up to date by numbered notes. A number that is missing, a note
+that says so, a lost connection: read it as a whole again. Nothing is ever shown half read.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from funnelwatch.agents import clock
 from funnelwatch.agents.board.backlog import Backlog
+from funnelwatch.agents.board.loading import bring_up, read_cells, read_head
 from funnelwatch.agents.board.shards import (
     Head,
     Note,
@@ -31,7 +32,6 @@ from funnelwatch.agents.board.shards import (
 from funnelwatch.agents.connections import redis_client
 from funnelwatch.agents.tasks import ended
 from funnelwatch.schemas.settings import Secrets, Settings
-from funnelwatch.streams.cells import Cell, CellValue, decode_cell, decode_value
 from funnelwatch.streams.table import Shard, Table
 
 log = logging.getLogger(__name__)
@@ -43,8 +43,8 @@ CHECK_SECONDS = 2.0
 POLL_SECONDS = 0.5
 REFUSED_SECONDS = 10.0
 """A worker whose writes Redis refuses says so several times a second; after this long without a word it is gone."""
-CELLS_PER_SLICE = 2_000
-"""Cells decoded between two turns of the event loop."""
+LOADS_MAX = 3
+"""A shard is read as a whole so often in a row, if it is put in place anew, or notes of it get lost, meanwhile."""
 
 AWAY_ERRORS = (RedisError, OSError, TimeoutError)
 
@@ -62,6 +62,7 @@ class Reader:
         self._foreign: dict[Shard, str] = {}
         self._lagging: dict[Shard, int] = {}
         self._refused: dict[Shard, tuple[float, str]] = {}
+        self._backlog = Backlog()
         self.away: str | None = "Redis has not been reached yet."
         self.reloads_total = 0
 
@@ -144,11 +145,11 @@ class Reader:
         async with client.pubsub() as subscription:
             await subscription.subscribe(changes_channel(self._settings.redis.prefix))
             await subscription.get_message(timeout=SUBSCRIBE_SECONDS_MAX)  # subscribed first: no note falls in between
-            backlog = Backlog()
-            reading = asyncio.create_task(_read(subscription, backlog))
+            self._backlog = Backlog()
+            reading = asyncio.create_task(_read(subscription, self._backlog))
             try:
                 await self._load_all(client, reading)
-                await self._listen(client, backlog, reading)
+                await self._listen(client, reading)
             finally:
                 await ended(reading)
 
@@ -160,15 +161,15 @@ class Reader:
             log.info("Redis is there: %.0f %% of the partitions are in the table", 100 * self.share)
         self.away = None
 
-    async def _listen(self, client: Any, backlog: Backlog, reading: asyncio.Task[None]) -> None:
+    async def _listen(self, client: Any, reading: asyncio.Task[None]) -> None:
         check_at = clock.monotonic() + CHECK_SECONDS
         while True:
-            note = await backlog.take(POLL_SECONDS)
+            note = await self._backlog.take(POLL_SECONDS)
             if note is not None:
                 await self._heard(client, note)
                 await asyncio.sleep(0)  # taking in what waits does not wait: let others have their turn
             _raise_if_over(reading)
-            if not backlog and clock.monotonic() >= check_at:
+            if not self._backlog and clock.monotonic() >= check_at:
                 await self._check(client)
                 check_at = clock.monotonic() + CHECK_SECONDS
 
@@ -215,28 +216,28 @@ class Reader:
         return True
 
     async def _load(self, client: Any, shard: Shard) -> None:
-        """Read one shard as a whole: head and cells in one transaction."""
+        """Read one shard as a whole. What changes too fast for that is read again by and by: `_check` finds it."""
         prefix = self._settings.redis.prefix
-        async with client.pipeline(transaction=True) as transaction:
-            transaction.hgetall(shard_key(prefix, *shard, "meta"))
-            transaction.hgetall(shard_key(prefix, *shard, "cells"))
-            meta, raw = await transaction.execute()
-        try:
-            head = Head.of(meta)
-            if head is None:
-                self._missing.add(shard) if shard in self._heads else None
+        for _ in range(LOADS_MAX):
+            try:
+                head = await read_head(client, prefix, shard)
+                if head is None:
+                    self._missing.add(shard) if shard in self._heads else None
+                    return
+                if not self._ours(shard, head):
+                    return
+                read = await read_cells(client, prefix, shard, head)
+                found = None if read is None else await bring_up(shard, read, self._backlog)
+            except (ValueError, TypeError) as error:
+                self._refuse(shard, f"unreadable ({error})")
                 return
-            if not self._ours(shard, head):
+            if read is not None and found is not None:
+                self._table.replace(shard, read.cells)
+                self._heads[shard] = found
+                self._missing.discard(shard)
+                self._lagging.pop(shard, None)
+                self.reloads_total += 1
                 return
-            cells = await _decode(raw)
-        except ValueError as error:
-            self._refuse(shard, f"unreadable ({error})")
-            return
-        self._table.replace(shard, cells)
-        self._heads[shard] = head
-        self._missing.discard(shard)
-        self._lagging.pop(shard, None)
-        self.reloads_total += 1
 
     def _ours(self, shard: Shard, head: Head) -> bool:
         if head.fingerprint != self._settings.fingerprint:
@@ -295,13 +296,3 @@ def _raise_if_over(reading: asyncio.Task[None]) -> None:
     """Raise what the reading of notes ended with, if it has ended."""
     if reading.done():
         reading.result()
-
-
-async def _decode(raw: dict[bytes, bytes]) -> dict[Cell, CellValue]:
-    cells: dict[Cell, CellValue] = {}
-    for number, (field, value) in enumerate(raw.items(), 1):
-        cell = decode_cell(field)
-        cells[cell] = decode_value(cell, value)
-        if number % CELLS_PER_SLICE == 0:
-            await asyncio.sleep(0)
-    return cells

@@ -3,17 +3,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 
 import pytest
 from msgspec.structs import replace
 from redis import Redis
 from support.shards import ShardWriter
 
+from funnelwatch.agents.board import loading
 from funnelwatch.agents.board import reader as module
 from funnelwatch.agents.board.backlog import Backlog
 from funnelwatch.agents.board.now import judging_now
 from funnelwatch.agents.board.reader import Reader
 from funnelwatch.agents.embedded import EmbeddedRedis, free_ports
+from funnelwatch.agents.tasks import ended
 from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import KafkaSettings, RedisSettings, Secrets, Settings
 from funnelwatch.streams.calendar import Calendar
@@ -57,9 +60,7 @@ async def following(settings: Settings):
     try:
         yield reader, table
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await ended(task)
 
 
 def won(table: Table) -> int:
@@ -321,3 +322,40 @@ async def test_notes_wait_in_order_and_are_dropped_when_they_are_too_many(caplog
     backlog.put(b"more than ten bytes")
     assert await backlog.take(1) == b"more than ten bytes"
     assert await backlog.take(0.01) is None
+
+
+async def test_a_shard_that_is_written_while_it_is_read_is_never_shown_half(settings, writer, monkeypatch):
+    """Cells are scanned some at a time: what is written meanwhile comes with its note, all of it or nothing."""
+    monkeypatch.setattr(loading, "CELLS_PER_SCAN", 20)
+    others = {DayCell(f"r{number}", DAY): {MEASURE: 1} for number in range(2_000, 4_000)}
+    one, other, fleeting = DayCell("one", DAY), DayCell("other", DAY), DayCell("fleeting", DAY)
+    writer.everything({DEAL: others | {one: {MEASURE: 1}, other: {MEASURE: 1}}}, at=AT)
+    written = threading.Event()
+
+    def write() -> None:
+        for number in range(2, 1_500):
+            gone = None if number % 2 else {MEASURE: 1}
+            writer.change(*DEAL, {one: {MEASURE: number}, fleeting: gone, other: {MEASURE: number}}, at=AT + number)
+        written.set()
+
+    writing = asyncio.create_task(asyncio.to_thread(write))
+    async with following(settings) as (reader, table):
+
+        def count(rep: str) -> int:
+            return table.days("rep", rep).get(DAY, {}).get(MEASURE, 0)
+
+        seen = set()
+        while not (written.is_set() and DEAL in reader.heads and reader.heads[DEAL].seq == 1_499):
+            if DEAL in reader.heads:
+                assert count("one") == count("other")
+                assert count("fleeting") == (count("one") % 2 == 0)
+                seen.add(count("one"))
+            if len(seen) % 40 == 39:
+                reader._heads.pop(DEAL)  # read it again, in the middle of it all
+                seen.add(-len(seen))
+            await asyncio.sleep(0)
+        await writing
+
+        assert count("one") == count("other") == 1_499
+        assert len(table.reps()) == 2_002
+        assert reader.reloads_total > 12
