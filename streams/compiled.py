@@ -40,8 +40,8 @@ YEARS_COVERED_MAX: Final = 60
 
 _DATA: Final = {Kind.DEAL: DealData, Kind.LEAD: LeadData, Kind.CALL: CallData, Kind.EMAIL: EmailData}
 _LONGEST_US: Final = 400 * 366 * DAY_US
-_AGES: Final = 1 << 62
-_NOTHING: Final = 0
+_NEVER: Final = 1 << 62
+"""An instant (µs) after all others; negative, one before them."""
 
 
 def is_installed() -> bool:
@@ -75,7 +75,7 @@ class CompiledFold:
 
     def __init__(self, fold: Fold[Any], context: Context) -> None:
         self._calendar = context.calendar
-        self._covered = (_NOTHING, _NOTHING)
+        self._covered = (0, 0)  # nothing yet
         self._fold = _native.Fold(
             kind=fold.kind.value,
             codes=fold.codes,
@@ -94,7 +94,7 @@ class CompiledFold:
         """The events of a chunk. Of `Chunk.others`, which are records, and of what is in them, nothing is in it."""
         future, past = limits.future_us_max, limits.past_us_min
         chunk = self._fold.read(
-            records, _AGES if future is None else future, -_AGES if past is None else past, limits.size_max
+            records, _NEVER if future is None else future, -_NEVER if past is None else past, limits.size_max
         )
         span = chunk.span()
         if span is not None:
