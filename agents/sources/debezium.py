@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterable
 from typing import Any, Final
@@ -13,7 +12,7 @@ from aiokafka.errors import KafkaError
 from funnelwatch.agents.clock import now_us
 from funnelwatch.agents.connections import kafka_client, kafka_trouble
 from funnelwatch.agents.gateway.polling import Polled, Poller
-from funnelwatch.agents.gateway.spool import FullError
+from funnelwatch.agents.sources.handing_in import put
 from funnelwatch.schemas.reasons import RefusedError
 from funnelwatch.schemas.sources.contract import Delivery, Outgoing, Result
 
@@ -22,7 +21,6 @@ log = logging.getLogger(__name__)
 RECORDS_MAX: Final = 500
 """Changes that are handed in at a time."""
 WAIT_MS: Final = 500
-FULL_SECONDS: Final = 1.0
 
 
 async def poll(polled: Polled) -> None:
@@ -74,14 +72,7 @@ async def _take(polled: Polled, records: Iterable[Any]) -> None:
                 await polled.refuse(delivery, error)
         else:
             results += found
-    while True:
-        try:
-            await polled.intake.take(polled.source, results)
-        except FullError as error:
-            log.warning("changes of the source %s wait (%s)", polled.source.name, error)
-            await asyncio.sleep(FULL_SECONDS)
-        else:
-            return
+    await put(polled, results)
 
 
 POLLER: Final = Poller(poll)

@@ -22,7 +22,11 @@ _DAY_US: Final = 86_400_000_000
 
 async def hand_in(polled: Polled, deliveries: Iterable[Delivery], what: str) -> None:
     """Return when all that the deliveries say is safe. ``what`` each of them is, for the log: ``a call``."""
-    results = [result for delivery in deliveries for result in await _read(polled, delivery, what)]
+    await put(polled, [result for delivery in deliveries for result in await _read(polled, delivery, what)])
+
+
+async def put(polled: Polled, results: list[Result]) -> None:
+    """Return when all results are safe. While there is no room, wait."""
     while True:
         try:
             await polled.intake.take(polled.source, results)
