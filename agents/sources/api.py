@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -126,6 +127,21 @@ class Api:
             if len(body) > BODY_BYTES_MAX:
                 raise OperationError(f"{self._place} answers with more than {BODY_BYTES_MAX} bytes to {path}.")
             return Answer(response.status, body), _seconds(response.headers.get("retry-after", ""))
+
+
+def document_of(body: bytes, vendor: str, address: str) -> dict[str, Any]:
+    """The document that an answer is. ``address`` is what to look at if it is none: ``that of its API``.
+
+    Raises:
+        OperationError: It is none.
+    """
+    try:
+        found = json.loads(body)
+    except ValueError:
+        raise OperationError(f"{vendor} does not answer with JSON: is the address {address}?") from None
+    if not isinstance(found, dict):
+        raise OperationError(f"{vendor} answers with something else than a document.")
+    return found
 
 
 def secret_of(source: Source, environment: Mapping[str, str] = os.environ) -> str:

@@ -18,8 +18,9 @@ import msgspec
 from funnelwatch.agents.clock import now_us
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.gateway.polling import Polled, Poller
-from funnelwatch.agents.sources.api import Answer, Api, DeniedError, could_begin, secret_of
+from funnelwatch.agents.sources.api import Answer, Api, could_begin, secret_of
 from funnelwatch.agents.sources.fetching import fetch_all
+from funnelwatch.agents.sources.token import Token
 from funnelwatch.schemas.reasons import RefusedError
 from funnelwatch.schemas.sources import reading
 from funnelwatch.schemas.sources.contract import Delivery, Wanted
@@ -54,7 +55,7 @@ class Session:
         client = f"{polled.source.options.option('client_id')}:{client_secret}"
         self._basic = "Basic " + base64.b64encode(client.encode()).decode()
         self._note = f"token/{hashlib.sha256(secret.encode()).hexdigest()[:16]}"
-        self._access = ""
+        self._token = Token(self._renew)
 
     async def get(self, api: Api, path: str) -> Answer:
         """Ask for something.
@@ -62,31 +63,23 @@ class Session:
         Raises:
             OperationError: QuickBooks does not answer, or does not let us in.
         """
-        for attempt in (1, 2):
-            if not self._access:
-                await self._renew()
-            try:
-                return await api.get(
-                    path, None, {"authorization": f"Bearer {self._access}", "accept": "application/json"}
-                )
-            except DeniedError:
-                self._access = ""
-                if attempt == 2:  # noqa: PLR2004  (a fresh token is refused, too)
-                    raise
-        raise AssertionError
+        return await self._token.used(
+            lambda token: api.get(path, None, {"authorization": f"Bearer {token}", "accept": "application/json"})
+        )
 
-    async def _renew(self) -> None:
+    async def _renew(self) -> str:
         name = self._polled.source.name
         refresh = await self._polled.spool.noted(name, self._note) or self._first
         form = {"grant_type": "refresh_token", "refresh_token": refresh}
         headers = {"authorization": self._basic, "accept": "application/json"}
         found = _object((await self._api.post("/oauth2/v1/tokens/bearer", form, headers)).body)
-        self._access = reading.text_of(found.get("access_token"))
-        if not self._access:
+        token = reading.text_of(found.get("access_token"))
+        if not token:
             raise OperationError("QuickBooks gives no access_token: authorise the app again.")
         latest = reading.text_of(found.get("refresh_token"))
         if latest and latest != refresh:
             await self._polled.spool.note(name, self._note, latest)
+        return token
 
 
 async def poll(polled: Polled) -> None:

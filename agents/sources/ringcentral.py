@@ -18,8 +18,9 @@ import msgspec
 from funnelwatch.agents.clock import now_us
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.gateway.polling import Polled, Poller
-from funnelwatch.agents.sources.api import Answer, Api, DeniedError, could_begin, secret_of
+from funnelwatch.agents.sources.api import Answer, Api, could_begin, document_of, secret_of
 from funnelwatch.agents.sources.fetching import take
+from funnelwatch.agents.sources.token import Token
 from funnelwatch.schemas.encode import time_text
 from funnelwatch.schemas.sources import reading
 from funnelwatch.schemas.sources.contract import Delivery
@@ -57,7 +58,7 @@ class Session:
         client_secret, _, jwt = secret.partition(":")
         self._basic = "Basic " + base64.b64encode(f"{client_id}:{client_secret}".encode()).decode()
         self._form = {"grant_type": JWT_BEARER, "assertion": jwt.strip()}
-        self._token = ""
+        self._token = Token(self._log_in)
 
     async def page(self, begin: int, end: int, number: int) -> tuple[list[dict[str, Any]], bool]:
         """A page of the records of calls that began between two instants, in µs, and whether there is another.
@@ -81,22 +82,16 @@ class Session:
         return [record for record in records if isinstance(record, dict)], more
 
     async def _get(self, query: dict[str, str]) -> Answer:
-        for attempt in (1, 2):
-            if not self._token:
-                await self._log_in()
-            try:
-                return await self._api.get(CALL_LOG, query, {"authorization": f"Bearer {self._token}"})
-            except DeniedError:
-                self._token = ""
-                if attempt == 2:  # noqa: PLR2004  (a fresh token is refused, too)
-                    raise
-        raise AssertionError
+        return await self._token.used(
+            lambda token: self._api.get(CALL_LOG, query, {"authorization": f"Bearer {token}"})
+        )
 
-    async def _log_in(self) -> None:
+    async def _log_in(self) -> str:
         found = _document(await self._api.post(LOG_IN, self._form, {"authorization": self._basic}))
-        self._token = reading.text_of(found.get("access_token"))
-        if not self._token:
+        token = reading.text_of(found.get("access_token"))
+        if not token:
             raise OperationError("RingCentral gives no access_token: is its app one of the JWT flow?")
+        return token
 
 
 class Known:
@@ -168,13 +163,7 @@ def _look(record: dict[str, Any]) -> str:
 
 
 def _document(answer: Answer) -> dict[str, Any]:
-    try:
-        found = json.loads(answer.body)
-    except ValueError:
-        raise OperationError("RingCentral does not answer with JSON: is the address that of its API?") from None
-    if not isinstance(found, dict):
-        raise OperationError("RingCentral answers with something else than a document.")
-    return found
+    return document_of(answer.body, "RingCentral", "that of its API")
 
 
 POLLER: Final = Poller(

@@ -15,7 +15,7 @@ from typing import Any, Final
 from funnelwatch.agents.clock import now_us
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.gateway.polling import Polled, Poller
-from funnelwatch.agents.sources.api import Api, DeniedError, could_begin, secret_of
+from funnelwatch.agents.sources.api import Api, DeniedError, could_begin, document_of, secret_of
 from funnelwatch.agents.sources.bayeux import OLDEST, Bayeux, ForgottenError, Message, ReplayLostError
 from funnelwatch.agents.sources.fetching import fetch_all
 from funnelwatch.agents.sources.handing_in import hand_in
@@ -176,13 +176,7 @@ async def record(api: Api, session: Session, wanted: Wanted, version: str) -> De
 
 
 def _document(body: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        raise OperationError("Salesforce does not answer with JSON: is the address your My Domain's?") from None
-    if not isinstance(found, dict):
-        raise OperationError("Salesforce answers with something else than a document.")
-    return found
+    return document_of(body, "Salesforce", "your My Domain's")
 
 
 POLLER: Final = Poller(

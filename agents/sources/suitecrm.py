@@ -14,9 +14,10 @@ from funnelwatch.agents.clock import now_us
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.gateway.polling import Polled, Poller
 from funnelwatch.agents.sources import seen
-from funnelwatch.agents.sources.api import Api, DeniedError, could_begin, secret_of
+from funnelwatch.agents.sources.api import Api, could_begin, document_of, secret_of
 from funnelwatch.agents.sources.fetching import take
 from funnelwatch.agents.sources.place import Place
+from funnelwatch.agents.sources.token import Token
 from funnelwatch.schemas.reasons import RefusedError
 from funnelwatch.schemas.sources import reading
 from funnelwatch.schemas.sources.contract import Delivery, SourceOptions
@@ -38,7 +39,7 @@ class Session:
     def __init__(self, api: Api, client_id: str, secret: str) -> None:
         self._api = api
         self._form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
-        self._token = ""
+        self._token = Token(self._log_in)
 
     async def page(self, module: str, since: str, number: int) -> list[dict[str, Any]]:
         """A page of records that were changed at an instant or later, in the order of their changes.
@@ -52,25 +53,22 @@ class Session:
             "page[size]": str(PAGE),
             "page[number]": str(number),
         }
-        for attempt in (1, 2):
-            if not self._token:
-                await self._log_in()
-            headers = {"authorization": f"Bearer {self._token}", "accept": "application/vnd.api+json"}
-            try:
-                answer = await self._api.get(f"/Api/V8/module/{module}", query, headers)
-                break
-            except DeniedError:
-                self._token = ""
-                if attempt == 2:  # noqa: PLR2004  (a fresh token is refused, too)
-                    raise
+        answer = await self._token.used(
+            lambda token: self._api.get(
+                f"/Api/V8/module/{module}",
+                query,
+                {"authorization": f"Bearer {token}", "accept": "application/vnd.api+json"},
+            )
+        )
         data = _document(answer.body).get("data")
         return [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
 
-    async def _log_in(self) -> None:
+    async def _log_in(self) -> str:
         found = _document((await self._api.post("/Api/access_token", self._form)).body)
-        self._token = reading.text_of(found.get("access_token"))
-        if not self._token:
+        token = reading.text_of(found.get("access_token"))
+        if not token:
             raise OperationError("SuiteCRM gives no access_token: is its OAuth2 client one for client credentials?")
+        return token
 
 
 async def poll(polled: Polled) -> None:
@@ -140,13 +138,7 @@ def _look_of(row: dict[str, Any], module: str, options: SourceOptions) -> seen.L
 
 
 def _document(body: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        raise OperationError("SuiteCRM does not answer with JSON: is the address that of SuiteCRM?") from None
-    if not isinstance(found, dict):
-        raise OperationError("SuiteCRM answers with something else than a document.")
-    return found
+    return document_of(body, "SuiteCRM", "that of SuiteCRM")
 
 
 POLLER: Final = Poller(poll, check=could_begin)

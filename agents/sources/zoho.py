@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from typing import Any, Final
 
 from funnelwatch.agents.clock import now_us
 from funnelwatch.agents.errors import OperationError
 from funnelwatch.agents.gateway.polling import Polled, Poller
-from funnelwatch.agents.sources.api import Answer, Api, DeniedError, RejectedError, could_begin, secret_of
+from funnelwatch.agents.sources.api import Answer, Api, RejectedError, could_begin, document_of, secret_of
+from funnelwatch.agents.sources.token import Token
 from funnelwatch.schemas.encode import time_text
 from funnelwatch.schemas.sources import reading
 from funnelwatch.schemas.sources.crm.zoho import ADDRESS, CHANNEL, EVENTS, LOG_IN_ADDRESS
@@ -40,7 +40,7 @@ class Session:
         client_secret, _, refresh = secret.partition(":")
         self._form = {"grant_type": "refresh_token", "client_id": client_id, "client_secret": client_secret}
         self._form["refresh_token"] = refresh.strip()
-        self._token = ""
+        self._token = Token(self._log_in)
 
     async def send(self, api: Api, method: str, path: str, body: dict[str, Any]) -> Answer:
         """Send a document.
@@ -49,25 +49,17 @@ class Session:
             RejectedError: Zoho will not have it.
             OperationError: It does not answer, or does not let us in.
         """
-        for attempt in (1, 2):
-            if not self._token:
-                await self._log_in()
-            try:
-                return await api.send(
-                    method, path, json=body, headers={"authorization": f"Zoho-oauthtoken {self._token}"}
-                )
-            except DeniedError:
-                self._token = ""
-                if attempt == 2:  # noqa: PLR2004  (a fresh token is refused, too)
-                    raise
-        raise AssertionError
+        return await self._token.used(
+            lambda token: api.send(method, path, json=body, headers={"authorization": f"Zoho-oauthtoken {token}"})
+        )
 
-    async def _log_in(self) -> None:
+    async def _log_in(self) -> str:
         found = _document(await self._api.post(LOG_IN, self._form))
-        self._token = reading.text_of(found.get("access_token"))
-        if not self._token:
+        token = reading.text_of(found.get("access_token"))
+        if not token:
             why = reading.text_of(found.get("error")) or "no reason given"
             raise OperationError(f"Zoho gives no access_token ({why}): make the refresh token anew.")
+        return token
 
 
 async def poll(polled: Polled) -> None:
@@ -128,13 +120,7 @@ async def _renew(session: Session, api: Api, wanted: dict[str, Any]) -> None:
 
 
 def _document(answer: Answer) -> dict[str, Any]:
-    try:
-        found = json.loads(answer.body)
-    except ValueError:
-        raise OperationError("Zoho does not answer with JSON: is the address that of its API?") from None
-    if not isinstance(found, dict):
-        raise OperationError("Zoho answers with something else than a document.")
-    return found
+    return document_of(answer.body, "Zoho", "that of its API")
 
 
 POLLER: Final = Poller(
