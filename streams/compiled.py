@@ -7,7 +7,7 @@ is left to the twin, which then does the whole entity: figures never rest on thi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,14 +24,14 @@ from funnelwatch.streams.sketch import bin_starts
 from funnelwatch.streams.zones import EPOCH_ORDINAL
 
 if TYPE_CHECKING:
-    from funnelwatch._native import Chunk, Folded
+    from funnelwatch._native import Chunk, Folded, TakenRows
 
 try:
     from funnelwatch import _native
 except ImportError:  # no compiler when it was installed
     _native = None  # type: ignore[assignment]  # asked for by `is_installed`
 
-INTERFACE: Final = 2
+INTERFACE: Final = 3
 """What `native/src/lib.rs` has to say: what was built for another way of being called is not used."""
 KINDS: Final = (Kind.DEAL, Kind.LEAD, Kind.CALL, Kind.EMAIL)
 """Events of reps are rare and rich: they are left to the twin."""
@@ -134,6 +134,26 @@ class CompiledFold:
             self._cover(folded.uncovered, folded.uncovered)  # from the next chunk on
         return folded
 
+    def derivation(self, cells: ShardCells) -> RowsDerivation:
+        """Begin to derive what rows contribute to cells that are new and have their horizons."""
+        fine_from, closes_from = cells.horizons
+        lost_from, recordings_from = cells.item_horizons
+        derivation = _native.Derivation(
+            self._fold,
+            fine_from=fine_from,
+            closes_from=closes_from,
+            lost_from=lost_from,
+            recordings_from=recordings_from,
+        )
+
+        def cover(spans: list[tuple[int, int]]) -> None:
+            usual = sorted(spans)[len(spans) // 2][0]  # tables reach over so many years only: not from an odd row on
+            for first, last in sorted(spans, key=lambda span: abs(span[0] - usual)):
+                self._cover(first, last)
+            derivation.cover(self._fold)
+
+        return RowsDerivation(derivation, cover)
+
     def _cover(self, start: int, end: int) -> None:
         """Hand over calendar tables that reach over both instants, and over what was covered."""
         first, last = self._covered
@@ -146,6 +166,46 @@ class CompiledFold:
         tables = self._calendar.tables(start, end)
         self._covered = tables.first, tables.end
         self._fold.cover(EPOCH_ORDINAL, tables.first, tables.segments, tables.covered, tables.spans)
+
+
+Rows = list[tuple[bytes, bytes]]
+"""Some rows, each with its key."""
+
+
+class RowsDerivation:
+    """What rows contribute, summed up: the compiled fold's `contribution` of many entities.
+
+    Args:
+        derivation: The compiled one.
+        cover: Hands tables to it that reach over these spans, if there can be such tables.
+    """
+
+    def __init__(self, derivation: _native.Derivation, cover: Callable[[list[tuple[int, int]]], None]) -> None:
+        self._derivation = derivation
+        self._cover = cover
+
+    def take(self, rows: Rows) -> TakenRows:
+        """Take rows. Other threads run meanwhile; give what comes back to `retake`, in the thread of the calendar."""
+        return self._derivation.take(rows)
+
+    def retake(self, rows: Rows, taken: TakenRows) -> Rows:
+        """Take those of the rows again that the calendar's tables did not reach over; which are left to the twin."""
+        left = [rows[place] for place in taken.left]
+        if taken.uncovered:
+            self._cover([(first, last) for _, first, last in taken.uncovered])
+            again = [rows[place] for place, _, _ in taken.uncovered]
+            taken = self._derivation.take(again)
+            left += [again[place] for place in taken.left]
+            left += [again[place] for place, _, _ in taken.uncovered]
+        return left
+
+    def __len__(self) -> int:
+        """How much waits to be summed up, about: what memory goes by."""
+        return len(self._derivation)
+
+    def add_to(self, cells: ShardCells) -> None:
+        """Add what was taken since the last call."""
+        cells.add_rows(self._derivation)
 
 
 def read_links(records: Sequence[Any]) -> tuple[dict[Kind, Chunk], list[int]]:

@@ -66,6 +66,24 @@ class Summed(Protocol):
     def newest(self) -> int | None: ...  # noqa: D102
 
 
+class RowsSummed(Protocol):
+    """What many entities add of which nothing was known, together, and nothing that is past.
+
+    Past is what `ShardCells.horizons` and `ShardCells.item_horizons` say. It is added once, in this order.
+    """
+
+    def add_days(self, buckets: Buckets) -> None: ...  # noqa: D102  (as of `SummedUp`; nobody notes what changed)
+    def add_minutes(self, buckets: Buckets) -> None: ...  # noqa: D102
+    def add_closes(self, buckets: Buckets) -> None: ...  # noqa: D102
+    def take_marks(self) -> list[tuple[str, list[int]]]:
+        """Rep, and the latest advance of each of the rep's entities."""
+        ...
+
+    def take_items(self) -> list[tuple[ItemCell, Item]]: ...  # noqa: D102  (as the class says)
+    @property
+    def newest(self) -> int | None: ...  # noqa: D102
+
+
 class ShardCells:
     """The cells of one (kind, partition), and which of them changed. Time comes in by `advance_to`.
 
@@ -79,6 +97,7 @@ class ShardCells:
         """The time of the newest event of the shard's entities, in µs, as told to `see`."""
         self._day_of_minute = calendar.day_of_minute
         self._recording_minutes = recordings_days * DAY_MINUTES
+        self._lost_minutes = self._recording_minutes + LOST_DAYS_BEYOND * DAY_MINUTES
         shared = Shared[str](), Shared[Measure]()
         self._days = SumsByTime(*shared)
         self._minutes = SumsByTime(*shared)
@@ -125,10 +144,27 @@ class ShardCells:
             self._set_item(cell, item)
         self.see(folded.newest)
 
+    def add_rows(self, summed: RowsSummed) -> None:
+        """Add what many entities contribute of which nothing was known. What changed is not noted: all is new."""
+        summed.add_days(self._days.horizon.buckets)
+        summed.add_minutes(self._minutes.horizon.buckets)
+        summed.add_closes(self._closes.horizon.buckets)
+        for rep, instants in summed.take_marks():
+            self._marks.setdefault(rep, Marks()).add_all(instants)
+        for cell, item in summed.take_items():
+            self._set_item(cell, item)
+        self.see(summed.newest)
+
     @property
     def horizons(self) -> tuple[int, int]:
         """The minutes up to which nothing is kept by the minute any more: all measures, closes."""
         return self._minutes.horizon.minute, self._closes.horizon.minute
+
+    @property
+    def item_horizons(self) -> tuple[int, int]:
+        """The minutes up to which what happened is not listed any more: lost deals, recordings."""
+        minute = self._items_until.minute
+        return minute - self._lost_minutes, minute - self._recording_minutes
 
     def advance_to(self, now_us: int) -> None:
         """Let expire what is too old at ``now_us``. An earlier instant than before changes nothing."""
@@ -238,7 +274,7 @@ class ShardCells:
         if isinstance(item, CallRecording):
             return item.at // MINUTE_US + self._recording_minutes
         if isinstance(item, LostDeal):
-            return item.closed_at // MINUTE_US + self._recording_minutes + LOST_DAYS_BEYOND * DAY_MINUTES
+            return item.closed_at // MINUTE_US + self._lost_minutes
         return None
 
 

@@ -152,7 +152,7 @@ class Worker:
         self.judge = Judge(settings)
         self.is_compiled = folds is FOLDS and compiled.is_used(settings)
         context = Context(settings, Calendar(settings.calendar))
-        self.shards = Shards(settings, context, folds, self.judge, now_us)
+        self.shards = Shards(settings, context, folds, self.judge, now_us, is_compiled=self.is_compiled)
         self.app = new_app(settings, secrets)
         self.progress = Progress(self.positions)
         foreign = ForeignReader(settings, secrets)

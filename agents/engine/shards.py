@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from funnelwatch.agents.engine.entity_table import ROWS_PER_STEP, EntityTable, PartitionLost
+from funnelwatch.agents.engine.deriving import Deriver
+from funnelwatch.agents.engine.entity_table import EntityTable, PartitionLost
 from funnelwatch.agents.engine.judging import Judge
 from funnelwatch.agents.engine.table_store import Row
 from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import FOLD_VERSION, Settings
-from funnelwatch.streams.cells import Cell, CellValue, Contribution
+from funnelwatch.streams.cells import Cell, CellValue
 from funnelwatch.streams.context import Context
 from funnelwatch.streams.fold import Fold
 from funnelwatch.streams.shard import ShardCells
@@ -52,10 +53,12 @@ class Shards:
         folds: Mapping[Kind, Fold[Any]],
         judge: Judge,
         now_us: Callable[[], int],
+        *,
+        is_compiled: bool,
     ) -> None:
         self._recordings_days = settings.recordings_days
         self._context = context
-        self._folds = folds
+        self._derivers = {kind: Deriver(fold, context, compiled=is_compiled) for kind, fold in folds.items()}
         self._judge = judge
         self._now_us = now_us
         self._epochs: dict[tuple[Kind, int], int] = {}
@@ -105,15 +108,10 @@ class Shards:
         """
         cells = ShardCells(self._context.calendar, self._recordings_days)
         self.age(cells)
-        for number, (key, row) in enumerate(table.rows(partition), start=1):
-            after, newest = self._contribution(kind, key, row)
-            cells.add(None, after)
-            cells.see(newest)
-            if number % ROWS_PER_STEP == 0:
-                table.note_derived(partition, number)
-                await asyncio.sleep(0)
-                if not table.is_open(partition):
-                    raise PartitionLost(f"{kind}[{partition}]")
+        async for number in self._derivers[kind].derive(table.rows(partition), cells):
+            table.note_derived(partition, number)
+            if not table.is_open(partition):
+                raise PartitionLost(f"{kind}[{partition}]")
         self.age(cells)
         cells.take_changed()  # everything is published at once
         epoch = self._epochs.get((kind, partition))
@@ -135,18 +133,11 @@ class Shards:
         if shard is None:
             return  # it will be built from the rows as they are then
         for key, row in after.items():
-            old, _ = self._contribution(kind, key, before[key])
-            new, newest = self._contribution(kind, key, row)
+            old, _ = self._derivers[kind].contribution(key, before[key])
+            new, newest = self._derivers[kind].contribution(key, row)
             shard.cells.add(old, new)
             shard.cells.see(newest)
         self.changed.set()
-
-    def _contribution(self, kind: Kind, key: bytes, row: Row) -> tuple[Contribution | None, int | None]:
-        if row is None:
-            return None, None
-        fold = self._folds[kind]
-        state = fold.decode(row)
-        return fold.contribution(key.decode(), state, self._context), fold.newest(state)
 
 
 class ShardsOfKind:

@@ -7,7 +7,7 @@ pub const DAY_US: i64 = 86_400_000_000;
 #[derive(Debug)]
 pub struct Uncovered(pub i64);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Calendar {
     /// Stretches of UTC in order, without gaps: end (exclusive) and the offset of local time.
     pub segments: Vec<(i64, i64)>,

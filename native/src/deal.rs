@@ -89,6 +89,7 @@ struct Close<'a> {
 }
 
 /// What the organisation has settled.
+#[derive(Clone)]
 pub struct Rules {
     pub order: StageOrder,
     pub currency: String,

@@ -23,12 +23,12 @@ use crate::sums::{Figures, Item, Left, Sum, Sums, Vocabulary};
 const ROW_BYTES_MAX: usize = 700_000;
 
 /// A fact for another entity: kind and id of it, and since when it is so.
-type Fact<'a> = (Kind, &'a str, Option<i64>);
+pub type Fact<'a> = (Kind, &'a str, Option<i64>);
 
-type BeforeAndAfter<'a> = (Figures<'a>, Figures<'a>);
+pub type BeforeAndAfter<'a> = (Figures<'a>, Figures<'a>);
 
 /// What kinds of entities differ in.
-trait Entity<'a>: Step<'a> {
+pub trait Entity<'a>: Step<'a> {
     const FACT: &'static str;
 
     fn figures(history: &[Self], links: &[Received<'_>], rules: &'a Rules) -> Result<Figures<'a>, Left>;
@@ -248,12 +248,24 @@ fn deltas<'a>(before: &mut Sums<'a>, after: &mut Sums<'a>, calendar: &Calendar) 
 type Totals = HashMap<(u32, i64, u32), i128>;
 
 /// The classes of which what is told is made.
-struct Classes {
+pub struct Classes {
     cell: Py<PyAny>,
     open_deal: Py<PyAny>,
     lost_deal: Py<PyAny>,
     open_lead: Py<PyAny>,
     recording: Py<PyAny>,
+}
+
+impl Classes {
+    pub fn clone_ref(&self, py: Python<'_>) -> Self {
+        Classes {
+            cell: self.cell.clone_ref(py),
+            open_deal: self.open_deal.clone_ref(py),
+            lost_deal: self.lost_deal.clone_ref(py),
+            open_lead: self.open_lead.clone_ref(py),
+            recording: self.recording.clone_ref(py),
+        }
+    }
 }
 
 /// What a fold of a chunk came to.
@@ -315,11 +327,11 @@ impl FoldedSums {
 /// The fold of one kind of entity.
 #[pyclass(module = "funnelwatch._native")]
 pub struct Fold {
-    kind: Kind,
+    pub kind: Kind,
     codes: Vec<String>,
     currencies: Vec<String>,
-    rules: Rules,
-    classes: Classes,
+    pub rules: Rules,
+    pub classes: Classes,
     words: Vocabulary,
     row: Writer,
 }
@@ -590,17 +602,7 @@ impl<'py> Output<'py> {
             return Ok(());
         }
         let id = PyString::from_bytes(py, key)?;
-        let mut cell = |rep: &str, item: &Item<'_>| -> PyResult<Bound<'py, PyAny>> {
-            let number = words.rep(rep);
-            let rep = words.rep_said(py, number)?;
-            let name = match item {
-                Item::OpenDeal { .. } => intern!(py, "open_deal"),
-                Item::LostDeal { .. } => intern!(py, "lost_deal"),
-                Item::OpenLead { .. } => intern!(py, "open_lead"),
-                Item::Recording { .. } => intern!(py, "recording"),
-            };
-            classes.cell.bind(py).call1((rep, name, &id))
-        };
+        let mut cell = |rep: &str, item: &Item<'_>| cell_of(py, rep, item, &id, words, classes);
         if let Some((rep, item)) = &done.before.item {
             let stays = done
                 .after
@@ -677,7 +679,7 @@ fn add_sums(py: Python<'_>, totals: &[Total], buckets: &Bound<'_, PyDict>, chang
 }
 
 /// The dictionary under a key, made if there is none.
-fn inner<'py, T>(outer: &Bound<'py, PyDict>, key: &Bound<'py, T>) -> PyResult<Bound<'py, PyDict>> {
+pub fn inner<'py, T>(outer: &Bound<'py, PyDict>, key: &Bound<'py, T>) -> PyResult<Bound<'py, PyDict>> {
     if let Some(known) = outer.get_item(key)? {
         return Ok(known.cast_into::<PyDict>()?);
     }
@@ -686,7 +688,7 @@ fn inner<'py, T>(outer: &Bound<'py, PyDict>, key: &Bound<'py, T>) -> PyResult<Bo
     Ok(made)
 }
 
-fn whole(py: Python<'_>, amount: i128) -> PyResult<Bound<'_, PyAny>> {
+pub fn whole(py: Python<'_>, amount: i128) -> PyResult<Bound<'_, PyAny>> {
     match i64::try_from(amount) {
         Ok(amount) => Ok(amount.into_pyobject(py)?.into_any()),
         Err(_) => Ok(amount.into_pyobject(py)?.into_any()),
@@ -708,7 +710,27 @@ fn said_totals(py: Python<'_>, totals: Totals, words: &mut Vocabulary) -> PyResu
     said.collect()
 }
 
-fn said<'py>(py: Python<'py>, item: &Item<'_>, classes: &Classes) -> PyResult<Bound<'py, PyAny>> {
+/// The cell of an item.
+pub fn cell_of<'py>(
+    py: Python<'py>,
+    rep: &str,
+    item: &Item<'_>,
+    id: &Bound<'py, PyString>,
+    words: &mut Vocabulary,
+    classes: &Classes,
+) -> PyResult<Bound<'py, PyAny>> {
+    let number = words.rep(rep);
+    let rep = words.rep_said(py, number)?;
+    let name = match item {
+        Item::OpenDeal { .. } => intern!(py, "open_deal"),
+        Item::LostDeal { .. } => intern!(py, "lost_deal"),
+        Item::OpenLead { .. } => intern!(py, "open_lead"),
+        Item::Recording { .. } => intern!(py, "recording"),
+    };
+    classes.cell.bind(py).call1((rep, name, id))
+}
+
+pub fn said<'py>(py: Python<'py>, item: &Item<'_>, classes: &Classes) -> PyResult<Bound<'py, PyAny>> {
     match *item {
         Item::OpenDeal {
             pipeline,

@@ -6,6 +6,7 @@ mod calendar;
 mod call;
 mod chunk;
 mod deal;
+mod derive;
 mod event;
 mod fold;
 mod json;
@@ -22,6 +23,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::chunk::{read_link, Chunk};
+use crate::derive::{Derivation, TakenRows};
 use crate::event::MEMBERS;
 use crate::fold::{Fold, Folded, FoldedSums};
 
@@ -60,13 +62,15 @@ fn read_links(py: Python<'_>, records: &Bound<'_, PyAny>) -> PyResult<(HashMap<&
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     std::panic::set_hook(Box::new(|_| ())); // what is left to Python is no news, and would quote what was sent
-    module.add("INTERFACE", 2)?;
+    module.add("INTERFACE", 3)?;
     module.add("FOLD_VERSION", 2)?;
     module.add("MEMBERS", HashMap::from(MEMBERS))?;
     module.add_class::<Chunk>()?;
     module.add_class::<Fold>()?;
     module.add_class::<Folded>()?;
     module.add_class::<FoldedSums>()?;
+    module.add_class::<Derivation>()?;
+    module.add_class::<TakenRows>()?;
     module.add_function(wrap_pyfunction!(read_links, module)?)?;
     Ok(())
 }

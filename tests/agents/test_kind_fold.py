@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from support import strategies, wire
+from support.lives import links, lives
 from support.mangling import ODD
 from support.messages import Record
 from support.organisation import CONTEXT
@@ -19,7 +20,7 @@ from support.two_folds import Both
 
 from funnelwatch.schemas.codec import Limits
 from funnelwatch.schemas.encode import BATCH_HEADERS, HEADERS, encode_batch, encode_event, envelope
-from funnelwatch.schemas.events import TYPES, Event, Kind
+from funnelwatch.schemas.events import Event, Kind
 from funnelwatch.streams import compiled
 from funnelwatch.streams.calendar import Calendar
 from funnelwatch.streams.compiled import KINDS
@@ -32,42 +33,6 @@ from funnelwatch.streams.sketch import bin_of, bin_starts
 
 TEHRAN = Context(replace(demo_settings(), calendar=TEHRAN_CALENDAR, currency="IRR"), Calendar(TEHRAN_CALENDAR))
 HOUR_US = 3_600_000_000
-
-
-@st.composite
-def lives(draw, kind):
-    """Events of two entities as most are: with ids of their own, easy amounts, mostly in order, seldom ended."""
-    subjects = strategies.SUBJECTS[kind]
-    some = draw(st.lists(strategies.events(kind, subjects), min_size=1, max_size=30))
-    ends = {"lead.converted", "lead.disqualified", "lead.deleted", "deal.deleted", "call.deleted", "email.deleted"}
-    is_tame = draw(st.booleans())
-    told = []
-    for number, one in enumerate(some):
-        easy = one.data
-        if kind is Kind.DEAL and easy.amount is not None:
-            easy = replace(easy, amount=abs(easy.amount))
-        rare = draw(st.integers(0, 5)) == 0
-        type_ = TYPES[kind][number % 2] if is_tame and not rare and one.type in ends else one.type
-        told.append(one if rare else replace(one, id=str(number), type=type_, data=easy))
-    if draw(st.integers(0, 3)):
-        told.sort(key=lambda one: one.at)
-    return told
-
-
-@st.composite
-def links(draw, kind):
-    """A touch, or (of a lead) a win, from few origins, taken back at times, for the entities of `lives`."""
-    origin = draw(st.sampled_from([Kind.CALL, Kind.EMAIL, Kind.DEAL] if kind is Kind.LEAD else [Kind.CALL, Kind.EMAIL]))
-    return Link(
-        draw(st.sampled_from([kind, kind, kind, Kind.LEAD, Kind.DEAL, Kind.CALL])),
-        draw(st.sampled_from(strategies.SUBJECTS[kind])),
-        origin,
-        draw(st.sampled_from("abc")),
-        "won" if origin is Kind.DEAL else "touch",
-        draw(st.none() | strategies.instants()),
-        draw(st.integers(1, 4)),
-        draw(st.just(0) | strategies.instants()),
-    )
 
 
 @pytest.mark.parametrize("context", [CONTEXT, TEHRAN], ids=["UTC", "Tehran"])
