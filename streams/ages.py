@@ -1,38 +1,51 @@
-"""Working time since many instants at once, again and again."""
+"""How many have been somewhere for how long in working time, of many whose beginnings are known in order.
+
+The later one came, the shorter it is there: so no more instants are looked at than there are answers.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import Final
 
-from funnelwatch.streams.calendar import DAY_US, Calendar
+from funnelwatch.streams.calendar import Calendar
+from funnelwatch.streams.sketch import ZERO_BIN, bin_of, bin_starts
 
-POSITIONS_MAX: Final = 1 << 18
-"""Instants whose place in working time is remembered; then the memory starts afresh."""
-ORIGIN_DAYS: Final = 800
-"""How long before the first ``now`` working time is counted from: most instants asked about are later."""
+SECOND_US = 1_000_000
 
 
 class Ages:
-    """Working time since instants, by their places on one scale: what an instant has on it never changes."""
+    """Counts by working time since."""
 
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
-        self._origin: int | None = None
-        self._positions: dict[int, int] = {}
+        self._starts: list[int] = []
 
-    def working_us(self, since: Sequence[int], now: int) -> list[int]:
-        """Working µs from each instant to ``now``; 0 for those that are not before it."""
-        if self._origin is None:
-            self._origin = now - ORIGIN_DAYS * DAY_US
-        if len(self._positions) >= POSITIONS_MAX:
-            self._positions.clear()
-        positions = self._positions
-        here = self._position(now, self._origin)
-        for at in since:
-            if at not in positions:
-                positions[at] = self._position(at, self._origin)
-        return [here - positions[at] if at < now else 0 for at in since]
+    def longer(self, since: Sequence[int], now: int, seconds: float) -> int:
+        """How many of the instants, which are in order, lie more than so much working time before ``now``."""
+        working_us = self._calendar.working_us
+        return bisect_left(since, 1, key=lambda at: working_us(at, now) / SECOND_US <= seconds)
 
-    def _position(self, at: int, origin: int) -> int:
-        return self._calendar.working_us(origin, at) - self._calendar.working_us(at, origin)
+    def bins(self, since: Sequence[int], now: int) -> dict[int, int]:
+        """The working time from each instant to ``now`` by bin (`sketch`); the instants are in order.
+
+        Since those that are not before ``now`` it is 0.
+        """
+        bins: dict[int, int] = {}
+        first = 0
+        while first < len(since):
+            longest = self._calendar.working_us(since[first], now)
+            number = bin_of(longest)
+            if number == ZERO_BIN:
+                last = len(since)
+            else:
+                last = bisect_right(since, self._calendar.working_before(now, self._start(number, longest)), lo=first)
+            bins[number] = last - first
+            first = last
+        return bins
+
+    def _start(self, number: int, longest_us: int) -> int:
+        """The smallest duration (µs) of a bin; it is at most ``longest_us``."""
+        if number >= len(self._starts):
+            self._starts = bin_starts(2 * longest_us)
+        return self._starts[number]

@@ -142,6 +142,18 @@ class Calendar:
         self._table.cover_working(start, worked_us)
         return self._earliest(start, worked_us)
 
+    def working_before(self, end: int, worked_us: int) -> int:
+        """The last instant with at least that much working time until ``end``; there has to be one in the years before.
+
+        ``worked_us`` is more than 0.
+        """
+        table = self._table
+        if end < table.covered_from or end >= table.covered_to:
+            table.cover(end, end)
+        while table.before(end) < worked_us and table.covered_from > _FIRST_US:
+            table.cover(table.covered_from - 1, end)
+        return table.latest(table.before(end) - worked_us)
+
     def working_days(self, start: int, end: int) -> float:
         """Working days between two instants: whole ones plus the shares of the first and last one's working time."""
         if end <= start:
@@ -200,6 +212,7 @@ class _WorkTable:
         self._after: list[int] = []
         self._day_us: dict[int, int] = {}
         self._worked: list[int] = []
+        self._first_day, self._last_day = 1, 0
 
     def cover(self, start: int, end: int) -> None:
         """Make the table reach over both instants and the years around them."""
@@ -265,7 +278,8 @@ class _WorkTable:
 
     def day_us(self, day: int) -> int:
         """Working µs of a local day."""
-        self._cover_days(day, day)
+        if not self._first_day <= day <= self._last_day:
+            self._cover_days(day, day)
         return self._day_us.get(day, 0)
 
     def worked_days(self, first: int, last: int) -> int:
@@ -289,6 +303,9 @@ class _WorkTable:
             self._after.append(total)
             self._day_us[day] = self._day_us.get(day, 0) + length
         self._worked = sorted(self._day_us)
+        # All of these are covered to their ends in any zone (as `_cover_days` has it).
+        self._first_day = self.covered_from // DAY_US + EPOCH_ORDINAL + 2
+        self._last_day = self.covered_to // DAY_US + EPOCH_ORDINAL - 3
 
 
 def _spans(zone: str, plan: workdays.Plan, year: int) -> Iterator[tuple[int, int, int]]:

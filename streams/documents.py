@@ -17,6 +17,8 @@ from funnelwatch.streams.cells import LEAD_PIPELINE, Measure, OpenDeal, RepRecor
 from funnelwatch.streams.kpis import conversion, funnel, outreach, sales, standing
 from funnelwatch.streams.kpis.coaching import Heard, Shelf, coaching
 from funnelwatch.streams.kpis.parts import SECOND_US, Index, money_of
+from funnelwatch.streams.ledger import ORGANISATION
+from funnelwatch.streams.piles import Piles, Stages, total_worth
 from funnelwatch.streams.rates import Exchange
 from funnelwatch.streams.recall import ByDay, Key, Recall
 from funnelwatch.streams.subjects import Subject, Subjects
@@ -98,6 +100,18 @@ class Documents:
         """The listed teams at an instant (µs), in order."""
         return self._subjects.teams(now)
 
+    def listed_reps(self, now: int) -> Iterator[str]:
+        """The ids of the listed reps at an instant (µs), in order."""
+        return self._subjects.reps(now)
+
+    def is_rep(self, rep: str, now: int) -> bool:
+        """Whether a rep is listed at an instant (µs)."""
+        return self._subjects.is_rep(rep, now)
+
+    def is_team(self, name: str, now: int) -> bool:
+        """Whether a team is listed at an instant (µs)."""
+        return self._subjects.is_team(name, now)
+
     def _windows_at(self, now: int) -> Windows:
         if self._windows is None or self._windows.now != now:
             self._windows = windows.at(now, self._calendar, self._settings.retention_days)
@@ -176,14 +190,14 @@ class Documents:
 
     def _funnel(self, subject: Subject, spans: Windows, by_day: ByDay) -> Funnel:
         view = standing.View(self._plan, self._ages, self._exchange, spans.now, spans.today)
-        deals = list(self._deals(subject.holders))
-        leads = (lead for rep in subject.holders for lead in self._table.open_leads(rep).values())
-        deals_now, leads_now = standing.standing_deals(deals, view), standing.standing_leads(leads, view)
-        amounts = standing.open_worth(deals_now).amounts(view)
+        deals, leads = self._open(subject, self._table.deal_piles), self._open(subject, self._table.lead_piles)
+        deals_now, leads_now = standing.standings(deals, view), standing.standings(leads, view)
+        amounts = standing.amounts(total_worth(deals.values()), view)
+        open_deals = sum(map(len, deals.values()))
         last = self._last_advance(subject.holders, spans.now)
-        since = funnel.idle_since(last, deals)
+        since = funnel.idle_since(last, open_deals, self._deals(subject.holders))
         return Funnel(
-            open_deals=len(deals),
+            open_deals=open_deals,
             open_amount=money_of(amounts),
             overdue_deals=sum(stage.overdue for stage in deals_now.values()),
             pipelines=funnel.pipelines(deals_now, by_day.ended_30d, view),
@@ -200,10 +214,12 @@ class Documents:
         advances = (self._table.last_advance(rep) for rep in reps)
         return max((at for at in advances if at is not None and at >= oldest), default=None)
 
-    def _deals(self, reps: Iterable[str]) -> Iterator[tuple[str, OpenDeal]]:
-        for rep in reps:
-            for deal in self._table.open_deals(rep).values():
-                yield rep, deal
+    def _deals(self, reps: Iterable[str]) -> Iterator[OpenDeal]:
+        return (deal for rep in reps for deal in self._table.open_deals(rep).values())
+
+    @staticmethod
+    def _open(subject: Subject, piles: Piles) -> Stages:
+        return piles.organisation if subject.level == ORGANISATION else piles.of(subject.holders)
 
     def _leak(self, subject: Subject, window: str, own: LeadFigures) -> Leak:
         expected = subject.conversion_rate

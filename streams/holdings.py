@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from funnelwatch.streams.cells import CallRecording, Item, ItemCell, LostDeal, OpenDeal, OpenLead, RepRecord
+from funnelwatch.streams.piles import Piles
 
 T = TypeVar("T")
 
@@ -16,9 +17,13 @@ NO_RECORDINGS: Mapping[str, CallRecording] = MappingProxyType({})
 
 
 class Holdings:
-    """Items by rep. An entity lives in one shard, so its item is never in two at once."""
+    """Items by rep. An entity lives in one shard, so its item is never in two at once.
 
-    def __init__(self) -> None:
+    ``by_rep``: what is open has to be known by rep as well as by currency.
+    """
+
+    def __init__(self, *, by_rep: bool = False) -> None:
+        self.deal_piles, self.lead_piles = Piles(by_rep=by_rep), Piles()
         self.records: dict[str, RepRecord] = {}
         self.open_deals: dict[str, dict[str, OpenDeal]] = {}
         self.open_leads: dict[str, dict[str, OpenLead]] = {}
@@ -30,9 +35,13 @@ class Holdings:
     def put(self, cell: ItemCell, item: Item) -> Iterable[str]:
         """Takes the item in. Returns the reps whose figures it may change."""
         if isinstance(item, OpenDeal):
-            self.open_deals.setdefault(cell.rep, {})[cell.id] = item
+            deals = self.open_deals.setdefault(cell.rep, {})
+            self.deal_piles.put(cell.rep, deals.get(cell.id), item)
+            deals[cell.id] = item
         elif isinstance(item, OpenLead):
-            self.open_leads.setdefault(cell.rep, {})[cell.id] = item
+            leads = self.open_leads.setdefault(cell.rep, {})
+            self.lead_piles.put(cell.rep, leads.get(cell.id), item)
+            leads[cell.id] = item
         elif isinstance(item, CallRecording):
             self._forget_recording(cell)
             self.recordings.setdefault(cell.rep, {})[cell.id] = item
@@ -49,9 +58,9 @@ class Holdings:
     def drop(self, cell: ItemCell) -> Iterable[str]:
         """Forgets the item of a cell. Returns the reps whose figures that may change."""
         if cell.type == "open_deal":
-            _forget(self.open_deals, cell)
+            self.deal_piles.put(cell.rep, _forget(self.open_deals, cell), None)
         elif cell.type == "open_lead":
-            _forget(self.open_leads, cell)
+            self.lead_piles.put(cell.rep, _forget(self.open_leads, cell), None)
         elif cell.type == "recording":
             self._forget_recording(cell)
         elif cell.type == "lost_deal":
@@ -77,7 +86,9 @@ class Holdings:
                 del self._heard_on[known.deal_id]
 
 
-def _forget(items: dict[str, dict[str, T]], cell: ItemCell) -> None:
-    own = items.get(cell.rep)
-    if own is not None and own.pop(cell.id, None) is not None and not own:
+def _forget(items: dict[str, dict[str, T]], cell: ItemCell) -> T | None:
+    own = items.get(cell.rep, {})
+    item = own.pop(cell.id, None)
+    if item is not None and not own:
         del items[cell.rep]
+    return item

@@ -64,6 +64,19 @@ class Subjects:
             if team in present or self._is_busy(self._table.days("team", team), today)
         ]
 
+    def is_rep(self, rep: str, now: int) -> bool:
+        """Whether a rep is listed: known, not removed, and with a record or any figures that are kept."""
+        record = self._table.record(rep)
+        removed = record is not None and record.removed
+        return bool(rep) and not removed and self._is_listed(rep, self._table.calendar.day(now))
+
+    def is_team(self, name: str, now: int) -> bool:
+        """Whether a team is listed: it has a member who is not removed, or any sum on a day that is kept."""
+        return bool(name) and (
+            any(True for _ in self._records(name))
+            or self._is_busy(self._table.days("team", name), self._table.calendar.day(now))
+        )
+
     def rep(self, rep: str, now: int) -> Subject:
         """A rep.
 
@@ -71,8 +84,7 @@ class Subjects:
             UnknownSubjectError: The rep is not listed.
         """
         record = self._table.record(rep)
-        removed = record is not None and record.removed
-        if not rep or removed or not self._is_listed(rep, self._table.calendar.day(now)):
+        if not self.is_rep(rep, now):
             raise UnknownSubjectError(f"no rep {rep!r} is listed; GET /api/v1/reps lists them")
         team = self._table.present_team(rep)
         own = record.conversion_rate if record else None
@@ -96,13 +108,23 @@ class Subjects:
         Raises:
             UnknownSubjectError: The team is not listed.
         """
-        today = self._table.calendar.day(now)
-        members = self._table.members(name)
-        records = [record for rep in members if (record := self._table.record(rep)) and not record.removed]
-        if not name or not (records or self._is_busy(self._table.days("team", name), today)):
+        if not self.is_team(name, now):
             raise UnknownSubjectError(f"no team {name!r} is listed; GET /api/v1/teams lists them")
-        measured = [record for record in records if record.active]
-        return self._group("team", name, name, peer=(ORGANISATION, ORGANISATION), holders=members, measured=measured)
+        return self._group(
+            "team",
+            name,
+            name,
+            peer=(ORGANISATION, ORGANISATION),
+            holders=self._table.members(name),
+            measured=[record for record in self._records(name) if record.active],
+        )
+
+    def _records(self, team: str) -> Iterator[RepRecord]:
+        """The records of the present members of a team who are not removed."""
+        for rep in self._table.members(team):
+            record = self._table.record(rep)
+            if record is not None and not record.removed:
+                yield record
 
     def organisation(self, now: int) -> Subject:
         """The organisation."""

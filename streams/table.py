@@ -36,6 +36,7 @@ from funnelwatch.streams.freshness import NEVER, Freshness
 from funnelwatch.streams.holdings import NO_DEALS, NO_LEADS, NO_RECORDINGS, Holdings
 from funnelwatch.streams.ledger import ORGANISATION, Ledger, difference, tagged
 from funnelwatch.streams.membership import Membership
+from funnelwatch.streams.piles import Piles
 
 Shard = tuple[Kind, int]
 """(kind of entity, partition)."""
@@ -58,12 +59,13 @@ class Table:
         self._tagged = bool(settings.rates)
         self._shards: dict[Shard, dict[Cell, CellValue]] = {}
         self._days, self._months, self._minutes, self._closes = Ledger(), Ledger(), Ledger(), Ledger()
-        self._holdings = Holdings()
+        self._holdings = Holdings(by_rep=self._tagged)
         self._membership = Membership(calendar)
         self._advances: dict[str, dict[Shard, int]] = {}
         self._cells_of: dict[str, int] = {}
         self._listed: list[str] | None = None
         self._changed: set[str] = set()
+        self._changed_teams: set[str] = set()
         self._measures: dict[Measure, Measure] = {}
         self._fresh: dict[tuple[str, str], Freshness] = {}
         self.revision = 0
@@ -94,6 +96,11 @@ class Table:
     def take_changed(self) -> set[str]:
         """The reps whose figures may have changed since the last call; ``""`` if it is the organisation's alone."""
         changed, self._changed = self._changed, set()
+        return changed
+
+    def take_changed_teams(self) -> set[str]:
+        """The teams whose members or days may have changed since the last call."""
+        changed, self._changed_teams = self._changed_teams, set()
         return changed
 
     def _put_sums(self, held: dict[Cell, CellValue], cell: DayCell | MinuteCell | CloseCell, value: object) -> None:
@@ -132,6 +139,7 @@ class Table:
 
     def _touch(self, day: int, month: int, rep: str, *teams: str) -> None:
         """Notes that a day of a rep, its teams and the organisation changed; of what became empty nothing is kept."""
+        self._changed_teams.update(team for team in teams if team)
         for key in ((ORGANISATION, ORGANISATION), ("rep", rep), *(("team", team) for team in teams if team)):
             if not self._days.book(*key):
                 self._fresh.pop(key, None)
@@ -177,6 +185,7 @@ class Table:
         record = self._holdings.records.get(rep)
         old = self._membership.update(rep, record)
         new = self._membership.tenure(rep)
+        self._changed_teams.update(team for team in (old.present, new.present) if team)
         if not old.differs(new):
             return
         for ledger, day_of in (
@@ -272,6 +281,16 @@ class Table:
     def open_deals(self, rep: str) -> Mapping[str, OpenDeal]:
         """The rep's open deals by id."""
         return self._holdings.open_deals.get(rep, NO_DEALS)
+
+    @property
+    def deal_piles(self) -> Piles:
+        """All open deals, added up by stage."""
+        return self._holdings.deal_piles
+
+    @property
+    def lead_piles(self) -> Piles:
+        """All open leads, added up by state."""
+        return self._holdings.lead_piles
 
     def open_leads(self, rep: str) -> Mapping[str, OpenLead]:
         """The rep's open leads by id."""

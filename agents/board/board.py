@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from math import inf
 from typing import Final
 
 from funnelwatch import __version__
@@ -33,15 +34,15 @@ from funnelwatch.streams.table import Table
 log = logging.getLogger(__name__)
 
 REFRESH_SECONDS: Final = 0.25
-"""Figures are brought up to date this often, or less so that it takes a third of a core at most."""
+"""Figures are brought up to date so long after they last were."""
+REFRESH_SECONDS_MAX: Final = 1.0
+"""What one refresh brought up to date is told after so long, and the next goes on."""
 JUDGE_SECONDS: Final = 1.0
 """Everybody is judged this often: stall clocks run while nothing happens."""
 JUDGE_AT_ONCE_SECONDS: Final = 0.1
 """So soon after a judgement the next one, if a rep's deals changed: a page waits for nothing but the scrape."""
 BEHIND_SECONDS_MAX: Final = 10.0
 """Nobody is judged by figures that lack what was published longer ago: of half a picture much looks like trouble."""
-REST: Final = 2.0
-"""After work that took t seconds, others have the core for at least this many times t."""
 EVENTS: Final = {"reps": "rep", "teams": "team", "organisation": "organisation"}
 """The event of the stream that carries the rows of each level."""
 OWN: Final = "board"
@@ -82,17 +83,15 @@ class Board:
 
     async def _refreshing(self) -> None:
         while True:
-            began = clock.monotonic()
             if self.reader.trouble() is None:
                 await self._refresh()
             else:
                 self._fresh = False
-            took = clock.monotonic() - began
-            await asyncio.sleep(max(REFRESH_SECONDS, REST * took))
+            await asyncio.sleep(REFRESH_SECONDS)
 
     async def _refresh(self) -> None:
         began = clock.monotonic()
-        changes = await self.figures.refresh(self.now())
+        changes = await self.figures.refresh(self.now(), REFRESH_SECONDS_MAX if self._fresh else inf)
         self._refresh_seconds = clock.monotonic() - began
         if not self._fresh:
             self._fresh = True
@@ -118,7 +117,6 @@ class Board:
     async def _judging(self) -> None:
         restored = False
         while True:
-            began = clock.monotonic()
             if self.trouble() is None:
                 if not restored:
                     self.judgement.restore(await self.memory.load())
@@ -126,17 +124,17 @@ class Board:
                 if not self._holds_judgement():
                     await self._judge()
             self.hub.publish("status", self.status())
-            await self._until_judgement(clock.monotonic() - began)
+            await self._until_judgement()
 
-    async def _until_judgement(self, took: float) -> None:
-        """Until the next judgement is due, or something is there to judge; a third of a core at most."""
+    async def _until_judgement(self) -> None:
+        """Until the next judgement is due, or something is there to judge."""
         began = clock.monotonic()
-        await asyncio.sleep(max(JUDGE_AT_ONCE_SECONDS, REST * took))
-        while clock.monotonic() - began < JUDGE_SECONDS and not self.figures.is_unjudged:  # noqa: ASYNC110  (a table tells nobody)
+        await asyncio.sleep(JUDGE_AT_ONCE_SECONDS)
+        while clock.monotonic() - began < JUDGE_SECONDS and not self.figures.is_unjudged(self.now()):  # noqa: ASYNC110  (a table tells nobody)
             await asyncio.sleep(JUDGE_AT_ONCE_SECONDS)
 
     async def _judge(self) -> None:
-        changes = self.judgement.step(self.now())
+        changes = await self.judgement.step(self.now())
         self.publisher.alerts(changes)
         for alert in changes:
             log.info("alert %s: %s (%s)", alert.state, alert.text, alert.severity)

@@ -5,16 +5,18 @@ Nothing here waits for anything but its turn: the table changes between two turn
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
+from itertools import islice, takewhile
+from math import inf
 from typing import Final, Protocol
 
 import msgspec
 
 from funnelwatch.agents import clock
+from funnelwatch.agents.board.pace import REST, Pace
+from funnelwatch.agents.board.roster import ORGANISATION, Key, Listing, Roster
 from funnelwatch.schemas.board import Row
 from funnelwatch.schemas.document import Document, Evidence
 from funnelwatch.streams.cells import MINUTE_US
@@ -23,10 +25,6 @@ from funnelwatch.streams.samples import KpiSeries
 from funnelwatch.streams.subjects import UnknownSubjectError
 from funnelwatch.streams.table import Table
 
-Key = tuple[str, str]
-"""(level, id); the organisation is ``ORGANISATION``."""
-
-ORGANISATION: Final[Key] = ("organisation", "")
 REPS_PER_JUDGEMENT: Final = 100
 """Reps whose changes the detectors take in at a time, at a millisecond or two each; the others have their turn next."""
 OVER_PER_REFRESH: Final = 50
@@ -43,22 +41,8 @@ EVIDENCE_DIGITS: Final = 1
 """Evidence in rows; finer steps would send every row to every page each second."""
 
 
-class Listed(Protocol):
-    """A listed rep."""
-
-    @property
-    def id(self) -> str:
-        """The rep's id."""
-
-
-class Documents(Protocol):
+class Documents(Listing, Protocol):
     """What the figures need of `streams.documents.Documents`."""
-
-    def reps(self, now: int, /) -> Iterable[Listed]:
-        """The listed reps."""
-
-    def teams(self, now: int, /) -> Iterable[str]:
-        """The listed teams."""
 
     def rep(self, rep: str, now: int, /) -> Document:
         """The document of one rep."""
@@ -99,25 +83,25 @@ class Figures:
         self._series = series
         self._currency = currency
         self._entries: dict[Key, Entry] = {}
-        self._changed: set[str] = set()
+        self._roster = Roster(table, documents, series)
+        self._changed: dict[str, None] = {}
+        self._computed: dict[Key, None] = {}
         self._unjudged: set[str] = set()
-        self._evidence: dict[Key, dict[str, float]] = {}
-        self._details: dict[Key, dict[str, Evidence]] = {}
-        self._withheld: dict[Key, frozenset[str]] = {}
-        self._severities: dict[Key, str] = {}
+        self._evidence: Mapping[Key, dict[str, float]] = {}
+        self._details: Mapping[Key, dict[str, Evidence]] = {}
+        self._withheld: Mapping[Key, frozenset[str]] = {}
+        self._severities: Mapping[Key, str] = {}
         self._moved: set[Key] = set()
         self._renewed: set[str] = set()
         self._shown: dict[Key, Row] = {}
-        self._all: dict[Key, bool] = {}
-        self._listed_as_of = (-1, -1)
 
     def find(self, key: Key, now: int) -> Entry | None:
         """The entry of a rep, a team or the organisation as of now; None if there is no such.
 
         A rep is compared with the team as it was up to a minute ago; `serve` looks again.
         """
-        self._take()
-        return self._current(key, now) if key in self._listed(now) else None
+        self._take(now)
+        return self._current(key, now) if key in self._roster.listed else None
 
     def serve(self, key: Key, now: int) -> Entry | None:
         """As `find`; whom a rep is compared with is as of a moment ago, too."""
@@ -134,24 +118,24 @@ class Figures:
         """All rows of a level as of the last refresh, worst first."""
         return worst_first(entry.row for (own, _), entry in self._entries.items() if own == level)
 
-    @property
-    def is_unjudged(self) -> bool:
+    def is_unjudged(self, now: int) -> bool:
         """Whether there is a rep whose cells changed since the detectors looked."""
-        self._take()
+        self._take(now)
         return bool(self._unjudged)
 
-    def take_unjudged(self) -> set[str]:
+    def take_unjudged(self, now: int) -> set[str]:
         """Some of the reps whose cells changed since they were taken last, for the detectors."""
-        self._take()
+        self._take(now)
         changed = set(islice(self._unjudged, REPS_PER_JUDGEMENT))
         self._unjudged -= changed
         return changed
 
     def judged_reps(self, now: int) -> list[str]:
         """Whom the detectors look at: the listed reps under the cap."""
-        return [subject for (level, subject), is_own in self._listed(now).items() if level == "rep" and is_own]
+        self._take(now)
+        return [subject for (level, subject), is_own in self._roster.listed.items() if level == "rep" and is_own]
 
-    def judged(
+    async def judged(
         self,
         evidence: Mapping[Key, dict[str, float]],
         severities: Mapping[Key, str],
@@ -159,54 +143,61 @@ class Figures:
         withheld: Mapping[Key, frozenset[str]],
     ) -> None:
         """What the detectors see now: severities, what each is made of, and the detectors whose page is withheld."""
-        for key in details.keys() | self._details.keys():
-            now = details.get(key), withheld.get(key)
-            before = self._details.get(key), self._withheld.get(key)
-            if (entry := self._entries.get(key)) and now != before:
-                self._series.put_details(entry.document, details.get(key, {}), withheld.get(key, frozenset()))
-        for key in evidence.keys() | self._evidence.keys():
-            if (entry := self._entries.get(key)) and evidence.get(key) != self._evidence.get(key):
+        pace, before = Pace(), (self._evidence, self._severities, self._details, self._withheld)
+        self._evidence, self._severities, self._details, self._withheld = evidence, severities, details, withheld
+        for key in details.keys() | before[2].keys():
+            found = details.get(key, {}), withheld.get(key, frozenset())
+            if found != (before[2].get(key, {}), before[3].get(key, frozenset())) and (entry := self._entries.get(key)):
+                self._series.put_details(entry.document, *found)
+            await pace.rest()
+        for key in evidence.keys() | before[0].keys():
+            if evidence.get(key) != before[0].get(key) and (entry := self._entries.get(key)):
                 self._series.put_evidence(entry.document, evidence.get(key, {}))
                 self._moved.add(key)
+            await pace.rest()
         self._moved.update(
-            key for key in severities.keys() | self._severities if severities.get(key) != self._severities.get(key)
+            key for key in severities.keys() | before[1].keys() if severities.get(key) != before[1].get(key)
         )
-        self._evidence = dict(evidence)
-        self._details = dict(details)
-        self._withheld = dict(withheld)
-        self._severities = dict(severities)
 
-    async def refresh(self, now: int) -> Changes:
-        """Bring everything up to date that changed, and the oldest of what only aged."""
-        self._take()
-        began, changes = clock.monotonic(), Changes()
-        listed = self._listed(now)
-        for key in [key for key in self._entries if key not in listed]:
-            self._forget(key)
-            changes.gone.append(key)
-        due, over = self._due(listed, now)
-        await self._renew(due, now)
+    async def refresh(self, now: int, seconds: float = inf) -> Changes:
+        """Bring everything up to date that changed, and the oldest of what only aged, or what of it there is time for.
+
+        Args:
+            now: As of when (µs).
+            seconds: What is not done by then is first at the next refresh. Unlimited, nothing else is waited for.
+        """
+        self._take(now)
+        began, changes, pace = clock.monotonic(), Changes(), Pace(REST if seconds < inf else 0.0)
+        for key in self._roster.take_gone():
+            if key in self._entries:
+                self._forget(key)
+                changes.gone.append(key)
+        due, over = self._due(now)
+        await self._renew(due, now, pace, began + seconds)
         until = clock.monotonic() + clock.monotonic() - began
         for i in range(0, len(over), OVER_PER_REFRESH):
-            await self._renew(over[i : i + OVER_PER_REFRESH], now)
+            await self._renew(over[i : i + OVER_PER_REFRESH], now, pace, inf)
             if clock.monotonic() >= until:
                 break
         self._report(changes)
         return changes
 
-    async def _renew(self, keys: Iterable[Key], now: int) -> None:
+    async def _renew(self, keys: Iterable[Key], now: int, pace: Pace, until: float) -> None:
         for key in keys:
+            if clock.monotonic() >= until:
+                return
             with contextlib.suppress(UnknownSubjectError):  # gone since the list was made: the next refresh forgets it
                 self._current(key, now)
-            await asyncio.sleep(0)  # a document takes milliseconds: requests are answered between two
+            await pace.rest()
 
-    def _due(self, listed: Mapping[Key, bool], now: int) -> tuple[list[Key], list[Key]]:
-        """Whose documents to compute: new ones, then aged ones; and apart from them, those over the cap."""
-        new = [key for key in listed if self._is_new(key)]
-        aged = [key for key in listed if not self._is_new(key) and self._is_old(key, now)]
-        own = [key for key in new if listed[key]]
-        over = [key for key in new if not listed[key]]
-        return [*own, *aged[:AGED_PER_REFRESH]], over
+    def _due(self, now: int) -> tuple[list[Key], list[Key]]:
+        """Whose documents to compute: those that changed first come first, then aged ones; and those over the cap."""
+        listed = self._roster.listed
+        changed = [key for rep in self._changed if (key := ("rep", rep)) in listed]
+        together = [key for key in listed if key[0] != "rep" and self._is_new(key)]
+        aged = islice(takewhile(lambda key: self._is_old(key, now), self._computed), AGED_PER_REFRESH)
+        own = [key for key in changed if listed[key]]
+        return [*own, *together, *aged], [key for key in changed if not listed[key]]
 
     def _report(self, changes: Changes) -> None:
         """What was computed since the last refresh, here or for a request, and not told yet."""
@@ -222,28 +213,12 @@ class Figures:
         self._moved.clear()
         self._renewed.clear()
 
-    def _take(self) -> None:
+    def _take(self, now: int) -> None:
+        """What the table says that changed since, and who is listed now."""
         changed = self._table.take_changed()
-        self._changed |= changed
+        self._changed.update(dict.fromkeys(changed))
         self._unjudged |= changed
-
-    def _listed(self, now: int) -> dict[Key, bool]:
-        """Who there is, as of what the table says and the minute of now; False for a rep over the cap.
-
-        Places under the cap go to reps with a record first: invented ids have none.
-        """
-        as_of = (self._table.revision, now // MINUTE_US)
-        if self._listed_as_of != as_of:
-            reps = sorted(
-                (rep.id for rep in self._documents.reps(now)), key=lambda rep: self._table.record(rep) is None
-            )
-            self._all = {("rep", rep): self._series.admit(rep) for rep in reps}
-            self._series.note_over(sum(not is_own for is_own in self._all.values()))
-            self._all |= dict.fromkeys((("team", team) for team in self._documents.teams(now)), True)
-            self._all[ORGANISATION] = True
-            self._listed_as_of = as_of
-            self._changed.intersection_update(reps)
-        return self._all
+        self._roster.update(changed, self._table.take_changed_teams(), now)
 
     def _is_new(self, key: Key) -> bool:
         """Whether the subject has no document of what the table says now (teams: of what it said a moment ago)."""
@@ -268,13 +243,15 @@ class Figures:
 
     def _put(self, key: Key, now: int) -> Entry:
         self._entries[key] = entry = self._compute(key, now)
+        self._computed.pop(key, None)
+        self._computed[key] = None
         if key != ORGANISATION:
             self._series.put(entry.document)
             self._series.put_evidence(entry.document, self._evidence.get(key, {}))
-            self._series.put_details(entry.document, self._details.get(key, {}))
+            self._series.put_details(entry.document, self._details.get(key, {}), self._withheld.get(key, frozenset()))
         self._moved.add(key)
         if key[0] == "rep":
-            self._changed.discard(key[1])
+            self._changed.pop(key[1], None)
             self._renewed.add(key[1])
         return entry
 
@@ -302,10 +279,12 @@ class Figures:
         return row(document, evidence, self._severities.get(key), self._currency)
 
     def _forget(self, key: Key) -> None:
-        del self._entries[key]
+        del self._entries[key], self._computed[key]
         self._shown.pop(key, None)
         self._series.remove(*key)
-        self._changed.discard(key[1])
+        if key[0] == "rep":
+            self._changed.pop(key[1], None)
+            self._roster.free_place()
 
 
 def _differ(before: Row | None, after: Row) -> bool:

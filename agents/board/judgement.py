@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from urllib.parse import quote
 
-from funnelwatch.agents.board.figures import Figures, Key
+from funnelwatch.agents.board.figures import Figures
+from funnelwatch.agents.board.pace import Pace
+from funnelwatch.agents.board.roster import Key
 from funnelwatch.schemas.document import Alert, Document, Evidence
 from funnelwatch.schemas.settings import Settings
 from funnelwatch.streams.calendar import Calendar
 from funnelwatch.streams.detectors import Alerts, Detectors
 from funnelwatch.streams.detectors.alerts import RESOLVED_BELOW, Subject
 from funnelwatch.streams.ranking import worst_severity
+from funnelwatch.streams.subjects import UnknownSubjectError
 from funnelwatch.streams.table import Table
 
 
@@ -34,15 +38,19 @@ class Judgement:
         """Go on from what fired before this board was started."""
         self._alerts.restore(alerts)
 
-    def step(self, now: int) -> list[Alert]:
-        """Judge everybody as of now; the alerts that began, changed or ended."""
-        evidence = self._detectors.evidence(now, self._figures.take_unjudged(), self._figures.judged_reps(now))
-        changes = self._alerts.step(evidence, now)
-        firing: dict[Key, list[Alert]] = {}
+    async def step(self, now: int) -> list[Alert]:
+        """Judge everybody as of now, somebody at a time; the alerts that began, changed or ended."""
+        pace, seen = Pace(), Seen()
+        firing = {(alert.detector, alert.level, alert.subject) for alert in self._alerts.active}
+        for part in self._detectors.parts(now, self._figures.take_unjudged(now), self._figures.judged_reps(now)):
+            seen.take(part, firing)
+            await pace.rest()
+        changes = self._alerts.step(seen.notable, now)
+        severities: dict[Key, list[Alert]] = {}
         for alert in self._alerts.active:
-            firing.setdefault((alert.level, alert.subject), []).append(alert)
-        severities = {key: worst for key, alerts in firing.items() if (worst := worst_severity(alerts))}
-        self._figures.judged(strongest(evidence), severities, details(evidence), self._withheld())
+            severities.setdefault((alert.level, alert.subject), []).append(alert)
+        worst = {key: worst for key, alerts in severities.items() if (worst := worst_severity(alerts))}
+        await self._figures.judged(seen.strongest, worst, details(seen.notable), self._withheld())
         return changes
 
     def _withheld(self) -> dict[Key, frozenset[str]]:
@@ -55,7 +63,8 @@ class Judgement:
 
     def _document(self, rep: str, now: int) -> Document:
         entry = self._figures.find(("rep", rep), now)
-        assert entry is not None, f"{rep!r} is judged, so he or she is listed"
+        if entry is None:
+            raise UnknownSubjectError(f"rep {rep!r} is listed no more")
         return entry.document
 
     def _describe(self, level: str, subject: str) -> Subject:
@@ -71,13 +80,24 @@ class Judgement:
         )
 
 
-def strongest(evidence: Iterable[Evidence]) -> dict[Key, dict[str, float]]:
-    """The largest evidence of each detector for each subject, over pipelines."""
-    best: dict[Key, dict[str, float]] = {}
-    for found in evidence:
-        own = best.setdefault((found.level, found.subject), {})
-        own[found.detector] = max(found.evidence, own.get(found.detector, 0.0))
-    return best
+class Seen:
+    """What the detectors saw in one round.
+
+    ``strongest``: the largest evidence of each detector for each subject, over pipelines. ``notable``: what may begin,
+    keep up or end an alert.
+    """
+
+    def __init__(self) -> None:
+        self.strongest: dict[Key, dict[str, float]] = {}
+        self.notable: list[Evidence] = []
+
+    def take(self, part: Iterable[Evidence], firing: AbstractSet[tuple[str, str, str]]) -> None:
+        """The evidence of one subject. ``firing``: (detector, level, subject) of the alerts there are."""
+        for found in part:
+            own = self.strongest.setdefault((found.level, found.subject), {})
+            own[found.detector] = max(found.evidence, own.get(found.detector, 0.0))
+            if found.evidence >= RESOLVED_BELOW or (found.detector, found.level, found.subject) in firing:
+                self.notable.append(found)
 
 
 def details(evidence: Iterable[Evidence]) -> dict[Key, dict[str, Evidence]]:

@@ -13,9 +13,9 @@ from aiohttp import ETag, web
 from funnelwatch.agents import clock
 from funnelwatch.agents.board.acknowledging import Acknowledgement, NotAcknowledgedError, acknowledge
 from funnelwatch.agents.board.board import EVENTS, Board
-from funnelwatch.agents.board.figures import ORGANISATION, Key
 from funnelwatch.agents.board.hub import Full, encode_event
 from funnelwatch.agents.board.openapi import API, JSON, PROBLEM, document
+from funnelwatch.agents.board.roster import ORGANISATION, Key
 from funnelwatch.schemas.board import Problem
 from funnelwatch.streams.alerting.files import runbooks
 from funnelwatch.streams.exposition import CLASSIC_TYPE, OPENMETRICS_TYPE, prefers_openmetrics

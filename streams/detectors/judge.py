@@ -13,7 +13,7 @@ from funnelwatch.streams.detectors.days import Days, extract
 from funnelwatch.streams.detectors.loss import Spans, first_day_needed, spans, strongest
 from funnelwatch.streams.detectors.slow import Shortfall, conversion_low, outreach_short, sales_declining
 from funnelwatch.streams.detectors.stall import pace, stall
-from funnelwatch.streams.subjects import Subjects
+from funnelwatch.streams.subjects import Subjects, UnknownSubjectError
 from funnelwatch.streams.table import Table
 
 LOSS, STALL = "loss_spike", "funnel_stalled"
@@ -54,13 +54,24 @@ class Detectors:
         ``changed``: the reps whose cells changed since the last call; None takes all for changed. ``reps``: whom to
         judge; None judges everybody in the table. The slow detectors look at a rep once per local day.
         """
+        return [found for part in self.parts(now, changed, reps) for found in part]
+
+    def parts(
+        self, now: int, changed: set[str] | None = None, reps: Iterable[str] | None = None
+    ) -> Iterator[list[Evidence]]:
+        """As `evidence`, subject by subject, so that others may have their turn in between.
+
+        The table may change meanwhile, if the reps that did are among the changed ones of the next call; a rep who is
+        listed no more when his or her turn comes is passed over.
+        """
         self._forget(now, changed)
-        found: list[Evidence] = []
         for rep in self._table.reps() if reps is None else reps:
-            found += self._rep(rep, now)
+            try:
+                yield list(self._rep(rep, now))
+            except UnknownSubjectError:
+                continue
         for team in self._table.teams():
-            found += self._loss_spikes("team", team)
-        return found
+            yield self._loss_spikes("team", team)
 
     def _forget(self, now: int, changed: set[str] | None) -> None:
         day = self._calendar.day(now)

@@ -54,9 +54,10 @@ def shrunk_pace(own: tuple[int, int], team: tuple[int, int]) -> float:
 def waited(days: Days, calendar: Calendar, since: int, now: int) -> tuple[int, list[float]]:
     """Working µs from ``since`` to ``now`` without days of leave, and the share of each day."""
     total, shares = 0, []
-    for day in range(max(calendar.day(since), calendar.day(now) - DAYS_BACK_MAX), calendar.day(now) + 1):
+    first, last = max(calendar.day(since), calendar.day(now) - DAYS_BACK_MAX), calendar.day(now)
+    for day in sorted(day for day in days if first <= day <= last):
         whole = calendar.day_working_us(day)
-        if day in days and whole:
+        if whole:
             worked = calendar.working_us(max(since, calendar.day_start(day)), min(now, calendar.day_start(day + 1)))
             total += worked
             shares.append(worked / whole)

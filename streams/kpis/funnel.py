@@ -10,7 +10,8 @@ from funnelwatch.streams.cells import OpenDeal
 from funnelwatch.streams.kpis.bottleneck import StageTimes, bottleneck
 from funnelwatch.streams.kpis.parts import SECOND_US, Amount, Bins, money_of, quantiles
 from funnelwatch.streams.kpis.sales import NONE, Closed
-from funnelwatch.streams.kpis.standing import StageKey, Standing, Standings, View
+from funnelwatch.streams.kpis.standing import Standing, Standings, View, amounts
+from funnelwatch.streams.piles import StageKey
 
 NO_BINS: Bins = {}
 
@@ -44,17 +45,18 @@ def pipeline(
 def _stage_now(standing: Standing | None, expected: float | None, view: View) -> StageNow:
     if standing is None:
         return StageNow(0, {}, 0, expected)
-    amount = money_of(standing.worth.amounts(view))
-    return StageNow(standing.open, amount, standing.overdue, expected)
+    amount = money_of(amounts(standing.pile.worth, view))
+    return StageNow(len(standing.pile), amount, standing.overdue, expected)
 
 
-def idle_since(last_advance: int | None, deals: Iterable[tuple[str, OpenDeal]]) -> int | None:
+def idle_since(last_advance: int | None, open_deals: int, deals: Iterable[OpenDeal]) -> int | None:
     """Since when (µs) nothing has advanced: the last advance, or else the earliest owning of what is open.
 
     None if nothing is open.
     """
-    owned = min((deal.owned_since for _, deal in deals), default=None)
-    return owned if owned is None or last_advance is None else last_advance
+    if not open_deals:
+        return None
+    return min(deal.owned_since for deal in deals) if last_advance is None else last_advance
 
 
 def velocity(open_deals: Mapping[str, Amount], closed: Closed, cycle: Bins, working_day_us: int) -> dict[str, float]:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
 from funnelwatch.schemas.settings import Settings
 from funnelwatch.streams.ages import Ages
-from funnelwatch.streams.cells import LEAD_PIPELINE, OpenDeal, OpenLead
-from funnelwatch.streams.kpis.parts import SECOND_US, Amount, Bins, amounts_of
+from funnelwatch.streams.cells import LEAD_PIPELINE
+from funnelwatch.streams.kpis.parts import Amount, Bins, amounts_of
+from funnelwatch.streams.piles import Pile, StageKey, Stages, Worth
 from funnelwatch.streams.rates import Exchange
-from funnelwatch.streams.sketch import bin_of
 
 HOUR_SECONDS = 3_600
 LEAD_STATES = ("new", "qualified", "accepted")
-
-StageKey = tuple[str, str]
-"""(pipeline, stage)."""
 
 
 class Plan:
@@ -48,88 +44,40 @@ class View(NamedTuple):
     today: int
 
 
-class Worth(dict[tuple[str, str], tuple[int, int]]):
-    """(deals, money units) of what is open, by (rep, currency); without rates the rep does not matter."""
-
-    def add(self, key: tuple[str, str], deals: int, units: int) -> None:
-        """One more deal, or several."""
-        count, before = self.get(key, (0, 0))
-        self[key] = (count + deals, before + units)
-
-    def amounts(self, view: View) -> dict[str, Amount]:
-        """By currency; with rates, each rep's sum is converted as of today."""
-        counts: list[tuple[str, int]] = []
-        amounts: list[tuple[str, int]] = []
-        for (_, currency), (count, units) in self.items():
-            into = (currency, units) if view.exchange is None else view.exchange.convert(currency, units, view.today)
-            counts.append((into[0], count))
-            amounts.append(into)
-        return amounts_of(counts, amounts)
+def amounts(worth: Worth, view: View) -> dict[str, Amount]:
+    """By currency; with rates, each rep's sum is converted as of today."""
+    counts: list[tuple[str, int]] = []
+    units_of: list[tuple[str, int]] = []
+    for (_, currency), (count, units) in worth.items():
+        into = (currency, units) if view.exchange is None else view.exchange.convert(currency, units, view.today)
+        counts.append((into[0], count))
+        units_of.append(into)
+    return amounts_of(counts, units_of)
 
 
 class Standing:
     """What sits in one stage at the view's now. Ages matter only where one is expected."""
 
-    def __init__(self, expected_seconds: float | None, view: View) -> None:
-        self.entered: list[int] = []
-        self.worth = Worth()
+    def __init__(self, pile: Pile, expected_seconds: float | None, view: View) -> None:
+        self.pile = pile
         self._expected_seconds = expected_seconds
         self._view = view
-
-    @property
-    def open(self) -> int:
-        """How much of it there is."""
-        return len(self.entered)
 
     @cached_property
     def overdue(self) -> int:
         """How much has been here for longer than expected."""
-        expected = self._expected_seconds
-        return 0 if expected is None else sum(age_us / SECOND_US > expected for age_us in self._ages)
+        expected, view = self._expected_seconds, self._view
+        return 0 if expected is None else view.ages.longer(self.pile.entered, view.now, expected)
 
     @cached_property
     def age_bins(self) -> Bins:
         """The ages by bin of working time."""
-        return Counter(map(bin_of, self._ages)) if self._expected_seconds is not None else {}
-
-    @cached_property
-    def _ages(self) -> list[int]:
-        return self._view.ages.working_us(self.entered, self._view.now)
+        return self._view.ages.bins(self.pile.entered, self._view.now) if self._expected_seconds is not None else {}
 
 
 Standings = Mapping[StageKey, Standing]
 
 
-def standing_deals(deals: Iterable[tuple[str, OpenDeal]], view: View) -> dict[StageKey, Standing]:
-    """Open deals, given with their reps, by pipeline and stage."""
-    standings: dict[StageKey, Standing] = {}
-    by_rep = view.exchange is not None
-    for rep, deal in deals:
-        standing = _standing(standings, (deal.pipeline, deal.stage), view)
-        standing.entered.append(deal.entered_at)
-        standing.worth.add((rep if by_rep else "", deal.currency), 1, deal.amount or 0)
-    return standings
-
-
-def standing_leads(leads: Iterable[OpenLead], view: View) -> dict[StageKey, Standing]:
-    """Open leads by state, in the pipeline `LEAD_PIPELINE`."""
-    standings: dict[StageKey, Standing] = {}
-    for lead in leads:
-        _standing(standings, (LEAD_PIPELINE, lead.state), view).entered.append(lead.entered_at)
-    return standings
-
-
-def open_worth(standings: Standings) -> Worth:
-    """Deals and money units over all stages."""
-    worth = Worth()
-    for standing in standings.values():
-        for key, (count, units) in standing.worth.items():
-            worth.add(key, count, units)
-    return worth
-
-
-def _standing(standings: dict[StageKey, Standing], key: StageKey, view: View) -> Standing:
-    standing = standings.get(key)
-    if standing is None:
-        standing = standings[key] = Standing(view.plan.expected_seconds.get(key), view)
-    return standing
+def standings(stages: Stages, view: View) -> Standings:
+    """What sits in each stage; leads are in the pipeline `LEAD_PIPELINE`, by state."""
+    return {key: Standing(pile, view.plan.expected_seconds.get(key), view) for key, pile in stages.items()}

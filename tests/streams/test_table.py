@@ -208,6 +208,7 @@ def test_of_shards_that_are_gone_nothing_is_left(told):
     for shard in SHARDS:
         table.replace(shard, {})
     table.take_changed()
+    table.take_changed_teams()
     kept = {"calendar", "revision", "_tagged", "_measures", "_listed"}
 
     assert list(table.reps()) == []
