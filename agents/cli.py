@@ -179,9 +179,19 @@ def init(file: Path, force: bool) -> int:
 
 @funnelwatch.command()
 @FILES
-@click.option("--compression", type=click.Choice(["none", "gzip", "lz4", "snappy", "zstd"]), default="none")
 @click.option(
-    "--pack", type=click.IntRange(1, 1_000), default=1, help="Events per message at most (CloudEvents batch)."
+    "--compression",
+    type=click.Choice(["none", "gzip", "lz4", "snappy", "zstd"]),
+    default="zstd",
+    show_default=True,
+    help="Of record batches; gzip and lz4 take several times as long.",
+)
+@click.option(
+    "--pack",
+    type=click.IntRange(1, 1_000),
+    default=100,
+    show_default=True,
+    help="Events per message at most (CloudEvents batch).",
 )
 @click.option("--dry-run", is_flag=True, help="Read and count; publish nothing, need no Kafka.")
 @click.option(
@@ -204,7 +214,7 @@ def replay(
       funnelwatch replay history.ndjson.gz
       funnelwatch replay --resume done.json *.ndjson  the same again after an interruption: goes on where it was
       funnelwatch replay --dry-run 2026-*.ndjson      what would be published
-      funnelwatch replay --pack 100 history.ndjson    fewer, larger messages
+      funnelwatch replay --pack 1 history.ndjson      each event a message of its own, its entity's id the key
     """
     from rich.console import Console  # noqa: PLC0415  (only this command needs it)
 

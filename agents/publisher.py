@@ -19,8 +19,6 @@ BATCH_BYTES: Final = 256 * 1024
 """A record batch is sent when it is this large."""
 IN_FLIGHT_BATCHES: Final = 64
 """How many batches may be unacknowledged; then the publisher waits."""
-PACK_BYTES: Final = 200 * 1024
-"""The largest message of packed events."""
 _AVAILABLE: Final = {"none": lambda: True, "gzip": has_gzip, "lz4": has_lz4, "snappy": has_snappy, "zstd": has_zstd}
 COMPRESSIONS: Final = tuple(_AVAILABLE)
 
@@ -28,19 +26,16 @@ COMPRESSIONS: Final = tuple(_AVAILABLE)
 class Publisher:
     """Structured events to their topics. Events of one entity stay in order.
 
-    ``pack`` events of a partition at most travel in one message, as a CloudEvents batch. Use it as an asynchronous
-    context manager: leaving it in order waits until everything is acknowledged.
+    Use it as an asynchronous context manager: leaving it in order waits until everything is acknowledged.
     """
 
-    def __init__(self, settings: Settings, secrets: Secrets, *, compression: str = "none", pack: int = 1) -> None:
+    def __init__(self, settings: Settings, secrets: Secrets, *, compression: str = "none") -> None:
         if not _AVAILABLE[compression]():
             raise OperationError(f"Compression {compression} needs a library that is not installed: use none or gzip.")
         self.events = 0
         self.messages = 0
         self._settings = settings
         self._partitions = settings.kafka.partitions
-        self._pack = pack
-        self._waiting: dict[tuple[str, int], tuple[list[bytes], int]] = {}
         self._open: dict[tuple[str, int], Any] = {}
         self._unacknowledged: set[asyncio.Future[Any]] = set()
         self._producer = AIOKafkaProducer(
@@ -75,36 +70,16 @@ class Publisher:
             OperationError: Kafka did not take an earlier batch.
         """
         self.events += 1
-        home = (topic, partition_of(subject, self._partitions))
-        if self._pack == 1:
-            await self._append(home, subject.encode(), event)
-            return
-        pack, size = self._waiting.get(home, ([], 0))
-        if pack and size + len(event) > PACK_BYTES:
-            await self._append(home, None, _packed(pack))
-            pack, size = [], 0
-        pack.append(event)
-        self._waiting[home] = (pack, size + len(event))
-        if len(pack) == self._pack:
-            del self._waiting[home]
-            await self._append(home, None, _packed(pack))
+        await self.send(topic, partition_of(subject, self._partitions), subject.encode(), event)
 
-    async def flush(self) -> None:
-        """Send what is queued and wait until Kafka has acknowledged everything.
+    async def send(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
+        """Queue one message.
 
         Raises:
-            OperationError: Kafka did not take a batch.
+            OperationError: Kafka did not take an earlier batch.
         """
-        for home, (pack, _) in list(self._waiting.items()):
-            await self._append(home, None, _packed(pack))
-        self._waiting.clear()
-        for home, batch in list(self._open.items()):
-            await self._send(home, batch)
-        self._open.clear()
-        await self._settle(0)
-
-    async def _append(self, home: tuple[str, int], key: bytes | None, value: bytes) -> None:
         self.messages += 1
+        home = (topic, partition)
         batch = self._open.get(home)
         if batch is not None and batch.append(timestamp=None, key=key, value=value) is not None:
             return
@@ -112,6 +87,17 @@ class Publisher:
             await self._send(home, batch)
         self._open[home] = batch = self._producer.create_batch()
         batch.append(timestamp=None, key=key, value=value)
+
+    async def flush(self) -> None:
+        """Send what is queued and wait until Kafka has acknowledged everything.
+
+        Raises:
+            OperationError: Kafka did not take a batch.
+        """
+        for home, batch in list(self._open.items()):
+            await self._send(home, batch)
+        self._open.clear()
+        await self._settle(0)
 
     async def _send(self, home: tuple[str, int], batch: Any) -> None:
         batch.close()
@@ -130,7 +116,3 @@ class Publisher:
             for future in done:
                 if (error := future.exception()) is not None:
                     raise kafka_trouble(self._settings, error) from error
-
-
-def _packed(events: list[bytes]) -> bytes:
-    return events[0] if len(events) == 1 else b"[" + b",".join(events) + b"]"

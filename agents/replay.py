@@ -5,25 +5,25 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
+import zlib
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from funnelwatch.agents.blocks import blocks, line_end, pass_over
 from funnelwatch.agents.clock import monotonic
 from funnelwatch.agents.errors import OperationError
+from funnelwatch.agents.packing import Packing, packer
 from funnelwatch.agents.publisher import Publisher
 from funnelwatch.agents.resume import Resume
 from funnelwatch.schemas.events import TOPICS, TYPES
 from funnelwatch.schemas.settings import Secrets, Settings
 
 PROBLEMS_SHOWN: Final = 20
-PROGRESS_LINES: Final = 2_000
-"""The bar is moved after so many lines."""
 LINES_PER_NOTE: Final = 200_000
 """After so many it is waited until Kafka has all of them, and noted how far the file is published."""
 
@@ -48,7 +48,6 @@ class Summary(msgspec.Struct):
     problems: list[str] = []
     unreadable: int = 0
     passed_over: int = 0
-    bytes: int = 0
     messages: int = 0
     seconds: float = 0.0
 
@@ -95,55 +94,94 @@ async def replay(
     Raises:
         OperationError: A file cannot be read, or Kafka does not answer or does not take an event.
     """
-    summary = Summary()
+    prefix = settings.kafka.prefix
+    packing = packer(
+        {type_: prefix + topic for type_, topic in _TOPIC_OF_TYPE.items()}, settings.kafka.partitions, pack
+    )
     done = Resume(resume)
     started = monotonic()
     async with contextlib.AsyncExitStack() as stack:
         publisher = None
         if not dry_run:
-            publisher = await stack.enter_async_context(
-                Publisher(settings, secrets, compression=compression, pack=pack)
-            )
+            publisher = await stack.enter_async_context(Publisher(settings, secrets, compression=compression))
+        run = _Run(packing, prefix, publisher, done)
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         progress = stack.enter_context(Progress(*columns, console=console, transient=True))
         for path in files:
-            await _publish_file(path, settings.kafka.prefix, publisher, summary, progress=progress, done=done)
-        if publisher is not None:
-            await publisher.flush()
-            summary.messages = publisher.messages
-    summary.seconds = monotonic() - started
-    return summary
+            await run.take_file(path, progress)
+    return run.summary(monotonic() - started)
 
 
-async def _publish_file(
-    path: Path, prefix: str, publisher: Publisher | None, summary: Summary, *, progress: Progress, done: Resume
-) -> None:
-    with _readable(path), path.open("rb") as raw:
-        size = os.fstat(raw.fileno()).st_size
-        task = progress.add_task(path.name, total=size)
-        lines: BinaryIO | gzip.GzipFile = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-        number = known = done.lines(path, size)
-        summary.passed_over += sum(1 for _ in islice(lines, known))
-        for number, line in enumerate(lines, known + 1):
-            for event in _events(line.strip(), f"{path}:{number}", summary):
-                try:
-                    topic, subject = address(event)
-                except ValueError as error:  # msgspec's errors are ValueErrors
-                    summary.refuse(f"{path}:{number}", str(error))
-                    continue
-                summary.published[topic] += 1
-                summary.bytes += len(event)
-                if publisher is not None:
-                    await publisher.add(prefix + topic, subject, event)
-            if number % PROGRESS_LINES == 0:
+class _Run:
+    """Where lines go, and what became of them."""
+
+    def __init__(self, packing: Packing, prefix: str, publisher: Publisher | None, done: Resume) -> None:
+        self._packing = packing
+        self._prefix = prefix
+        self._publisher = publisher
+        self._done = done
+        self._summary = Summary()
+
+    def summary(self, seconds: float) -> Summary:
+        """What came of everything."""
+        summary, counts = self._summary, self._packing.counts()
+        summary.published = {topic: counts[self._prefix + topic] for topic in summary.published}
+        summary.messages = 0 if self._publisher is None else self._publisher.messages
+        summary.seconds = seconds
+        return summary
+
+    async def take_file(self, path: Path, progress: Progress) -> None:
+        """Publish a file from where that is left to do."""
+        with _readable(path), path.open("rb") as raw:
+            size = os.fstat(raw.fileno()).st_size
+            task = progress.add_task(path.name, total=size)
+            known = self._done.lines(path, size)
+            number = 0
+            for block in blocks(gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw):
+                at, passed = pass_over(block, 0, known - number)
+                self._summary.passed_over += passed
+                number += passed
+                while at < len(block):
+                    at, lines = self._take_lines(block, at, path, number)
+                    number += lines
+                    if number % LINES_PER_NOTE == 0:
+                        await self._note(path, number, size)
+                await self._send()
                 progress.update(task, completed=raw.tell())
-            if publisher is not None and number % LINES_PER_NOTE == 0:
-                await publisher.flush()
-                done.note(path, number, size)
-        if publisher is not None:
-            await publisher.flush()
-            done.note(path, number, size)
-        progress.update(task, completed=raw.tell())
+            await self._note(path, max(number, known), size)
+
+    def _take_lines(self, block: bytes, at: int, path: Path, number: int) -> tuple[int, int]:
+        """Take lines up to the next one that is noted, or that the packer left: where they end, and how many."""
+        lines_max = LINES_PER_NOTE - number % LINES_PER_NOTE
+        at, lines = self._packing.read(block, at, lines_max)
+        if lines == lines_max or at == len(block):
+            return at, lines
+        end = line_end(block, at)
+        self._take_line(block[at:end].strip(), f"{path}:{number + lines + 1}")
+        return end, lines + 1
+
+    def _take_line(self, line: bytes, where: str) -> None:
+        for event in _events(line, where, self._summary):
+            try:
+                topic, subject = address(event)
+            except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+                self._summary.refuse(where, str(error))
+                continue
+            self._packing.add(self._prefix + topic, subject.encode(), event)
+
+    async def _send(self) -> None:
+        for message in self._packing.take():
+            if self._publisher is not None:
+                await self._publisher.send(*message)
+
+    async def _note(self, path: Path, number: int, size: int) -> None:
+        """Wait until Kafka has everything, and keep how far that is."""
+        if self._publisher is None:
+            return
+        self._packing.close()
+        await self._send()
+        await self._publisher.flush()
+        self._done.note(path, number, size)
 
 
 def _events(line: bytes, where: str, summary: Summary) -> list[bytes]:
@@ -151,7 +189,7 @@ def _events(line: bytes, where: str, summary: Summary) -> list[bytes]:
         return [line] if line else []
     try:
         return [bytes(event) for event in _decode_array(line)]
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         summary.refuse(where, str(error))
         return []
 
@@ -160,7 +198,7 @@ def _events(line: bytes, where: str, summary: Summary) -> list[bytes]:
 def _readable(path: Path) -> Iterator[None]:
     try:
         yield
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise OperationError(
             f"{path} is not a whole gzip file ({error}); events before the damage were read."
         ) from error

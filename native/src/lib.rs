@@ -12,6 +12,7 @@ mod fold;
 mod json;
 mod lead;
 mod pack;
+mod packing;
 mod row;
 mod sums;
 
@@ -26,6 +27,7 @@ use crate::chunk::{read_link, Chunk};
 use crate::derive::{Derivation, TakenRows};
 use crate::event::MEMBERS;
 use crate::fold::{Fold, Folded, FoldedSums};
+use crate::packing::Packer;
 
 /// The links of some records by the kind they are for, `lead` or `deal`, and the records that Python has to read.
 #[pyfunction]
@@ -65,12 +67,14 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("INTERFACE", 3)?;
     module.add("FOLD_VERSION", 2)?;
     module.add("MEMBERS", HashMap::from(MEMBERS))?;
+    module.add("PACKER_INTERFACE", 1)?;
     module.add_class::<Chunk>()?;
     module.add_class::<Fold>()?;
     module.add_class::<Folded>()?;
     module.add_class::<FoldedSums>()?;
     module.add_class::<Derivation>()?;
     module.add_class::<TakenRows>()?;
+    module.add_class::<Packer>()?;
     module.add_function(wrap_pyfunction!(read_links, module)?)?;
     Ok(())
 }

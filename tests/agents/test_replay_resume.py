@@ -37,10 +37,10 @@ class Kafka:
     async def __aexit__(self, *_):
         pass
 
-    async def add(self, topic, subject, event):
+    async def send(self, topic, partition, key, value):
         if len(self.given) == self.fails_after:
             raise CutError
-        self.given.append(subject)
+        self.given.append(key.decode())
 
     async def flush(self):
         self.acknowledged = list(self.given)

@@ -21,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from funnelwatch.agents import topics
 from funnelwatch.agents.board.shards import shard_key
 from funnelwatch.agents.engine.judging import Judge
+from funnelwatch.agents.packing import Packer
 from funnelwatch.agents.partitioning import partition_of
 from funnelwatch.agents.publisher import Publisher
 from funnelwatch.schemas.codec import UNLIMITED, decode
@@ -124,9 +125,16 @@ def floor_events(seed: int, settings: Settings, *, days: int, reps: int) -> list
 
 
 async def publish(settings: Settings, events: Iterable[Published], pack: int = 1) -> None:
-    async with Publisher(settings, Secrets(), pack=pack) as publisher:
+    topic_of = {kind: topics.input_topic(settings, kind) for kind in Kind}
+    packer = Packer(topic_of, settings.kafka.partitions, pack)
+    async with Publisher(settings, Secrets()) as publisher:
         for event in events:
-            await publisher.add(topics.input_topic(settings, event.kind), event.subject, event.value)
+            packer.add(topic_of[event.kind], event.subject.encode(), event.value)
+            for message in packer.take():
+                await publisher.send(*message)
+        packer.close()
+        for message in packer.take():
+            await publisher.send(*message)
 
 
 def expected(settings: Settings, values: Iterable[tuple[Kind, bytes]]) -> Shards:
