@@ -164,7 +164,7 @@ class Bench:
                 await self.agents.fold_links(records)
             linked = process_time()
             for shard in self.shards:
-                shard.cells.take_changed()
+                shard.cells.take_published()
             spent["events"] += folded - began
             spent["links"] += linked - made
             spent["taken"] += process_time() - linked

@@ -129,14 +129,6 @@ class Marks:
         self._counts[at] = self._counts.get(at, 0) + 1
         heappush(self._heap, -at)
 
-    def add_all(self, instants: list[int]) -> None:
-        """More entities, each of which says one of these."""
-        counts = self._counts
-        for at in instants:
-            counts[at] = counts.get(at, 0) + 1
-        self._heap = [-mark for mark in counts]
-        heapify(self._heap)
-
     def remove(self, at: int) -> None:
         """One entity less says ``at``."""
         left = self._counts[at] - 1

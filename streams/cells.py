@@ -39,7 +39,7 @@ dimension is the empty text. A rep nobody knows yet (an entity without an owner)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -203,6 +203,15 @@ def encode_value(value: CellValue) -> bytes:
     except OverflowError:
         sums: dict[Measure, int] = value  # type: ignore[assignment]  # nothing else holds numbers that large
         return encode({name: amount if abs(amount) < _WIDE else str(amount) for name, amount in sums.items()})
+
+
+REMOVED: Final = b""
+"""In place of the value of a cell that is gone; no value is empty."""
+
+
+def published(changes: Mapping[Cell, CellValue | None]) -> dict[bytes, bytes]:
+    """Cells and their values as they are published."""
+    return {encode(cell): REMOVED if value is None else encode_value(value) for cell, value in changes.items()}
 
 
 def decode_sums(value: bytes) -> Sums:

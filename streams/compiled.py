@@ -16,10 +16,10 @@ from funnelwatch.schemas.currencies import CURRENCIES
 from funnelwatch.schemas.events import CallData, DealData, EmailData, Kind, LeadData
 from funnelwatch.schemas.settings import FOLD_VERSION, Settings
 from funnelwatch.streams.calendar import DAY_US
-from funnelwatch.streams.cells import CallRecording, ItemCell, LostDeal, OpenDeal, OpenLead
+from funnelwatch.streams.compiled_cells import compiled
 from funnelwatch.streams.context import Context
 from funnelwatch.streams.fold import Fold
-from funnelwatch.streams.shard import ShardCells
+from funnelwatch.streams.shard import Cells
 from funnelwatch.streams.sketch import bin_starts
 from funnelwatch.streams.zones import EPOCH_ORDINAL
 
@@ -31,7 +31,7 @@ try:
 except ImportError:  # no compiler when it was installed
     _native = None  # type: ignore[assignment]  # asked for by `is_installed`
 
-INTERFACE: Final = 3
+INTERFACE: Final = 4
 """What `native/src/lib.rs` has to say: what was built for another way of being called is not used."""
 KINDS: Final = (Kind.DEAL, Kind.LEAD, Kind.CALL, Kind.EMAIL)
 """Events of reps are rare and rich: they are left to the twin."""
@@ -83,11 +83,6 @@ class CompiledFold:
             currency=context.currency,
             stage_order=context.stage_order,
             bins=_bins(),
-            cell=ItemCell,
-            open_deal=OpenDeal,
-            lost_deal=LostDeal,
-            open_lead=OpenLead,
-            recording=CallRecording,
         )
 
     def read(self, records: Sequence[Any], limits: Limits) -> Chunk:
@@ -105,7 +100,6 @@ class CompiledFold:
         self,
         chunk: Chunk,
         rows: list[bytes | None],
-        cells: ShardCells,
         *,
         of_links: bool,
         home: tuple[int, int] | None,
@@ -115,36 +109,24 @@ class CompiledFold:
         Args:
             chunk: Of `read`, or one of `read_links`.
             rows: The row of each of its keys, None if there is none.
-            cells: Those that the outcome will be added to.
             of_links: Whether it is one of `read_links`.
             home: The partition, and how many there are: an entity without a row that belongs elsewhere is left. None:
                 there is one place for all.
         """
-        fine_from, closes_from = cells.horizons
         folded = self._fold.fold(
             chunk,
             rows,
             of_links=of_links,
             partitions=1 if home is None else home[1],
             home=None if home is None else home[0],
-            fine_from=fine_from,
-            closes_from=closes_from,
         )
         if folded.uncovered is not None:
             self._cover(folded.uncovered, folded.uncovered)  # from the next chunk on
         return folded
 
-    def derivation(self, cells: ShardCells) -> RowsDerivation:
-        """Begin to derive what rows contribute to cells that are new and have their horizons."""
-        fine_from, closes_from = cells.horizons
-        lost_from, recordings_from = cells.item_horizons
-        derivation = _native.Derivation(
-            self._fold,
-            fine_from=fine_from,
-            closes_from=closes_from,
-            lost_from=lost_from,
-            recordings_from=recordings_from,
-        )
+    def derivation(self) -> RowsDerivation:
+        """Begin to derive what rows contribute."""
+        derivation = _native.Derivation(self._fold)
 
         def cover(spans: list[tuple[int, int]]) -> None:
             usual = sorted(spans)[len(spans) // 2][0]  # tables reach over so many years only: not from an odd row on
@@ -203,9 +185,9 @@ class RowsDerivation:
         """How much waits to be summed up, about: what memory goes by."""
         return len(self._derivation)
 
-    def add_to(self, cells: ShardCells) -> None:
-        """Add what was taken since the last call."""
-        cells.add_rows(self._derivation)
+    def add_to(self, cells: Cells) -> None:
+        """Add what was taken since the last call to new cells: what changed in them is not noted."""
+        compiled(cells).add_derived(self._derivation)
 
 
 def read_links(records: Sequence[Any]) -> tuple[dict[Kind, Chunk], list[int]]:

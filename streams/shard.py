@@ -28,60 +28,44 @@ from funnelwatch.streams.cells import (
     LostDeal,
     Measure,
     MinuteCell,
-    Sums,
+    published,
 )
 
 DAY_MINUTES: Final = 24 * 60
 LOST_DAYS_BEYOND: Final = 60
 """How much longer than recordings lost deals are published: a call is older than the loss of its deal."""
 
-_NOTHING: Final = Contribution()
-Buckets = dict[int, dict[str, Sums]]
-Changed = set[tuple[str, int]]
+NOTHING: Final = Contribution()
 
 
-class SummedUp(Protocol):
-    """Sums of several entities, together: added to buckets as `SumsByTime.add` does, which notes what changed."""
-
-    def add_days(self, buckets: Buckets, changed: Changed) -> None: ...  # noqa: D102  (as the class says)
-    def add_minutes(self, buckets: Buckets, changed: Changed) -> None: ...  # noqa: D102
-    def add_closes(self, buckets: Buckets, changed: Changed) -> None: ...  # noqa: D102
-
-
-class Summed(Protocol):
-    """What several entities add, together, and nothing that is past by `ShardCells.horizons`.
-
-    ``marks``: rep, latest advance before, and now. ``gone`` and ``items`` are of different cells.
-    """
+class Cells(Protocol):
+    """The cells of a shard, whatever keeps them: `ShardCells`, or `streams.compiled_cells`."""
 
     @property
-    def sums(self) -> SummedUp: ...  # noqa: D102  (see above, as the next ones)
-    @property
-    def marks(self) -> list[tuple[str, int | None, int | None]]: ...  # noqa: D102
-    @property
-    def gone(self) -> list[ItemCell]: ...  # noqa: D102
-    @property
-    def items(self) -> list[tuple[ItemCell, Item]]: ...  # noqa: D102
-    @property
-    def newest(self) -> int | None: ...  # noqa: D102
+    def newest(self) -> int | None:
+        """The time of the newest event of the shard's entities, in µs, as told to `see`."""
 
-
-class RowsSummed(Protocol):
-    """What many entities add of which nothing was known, together, and nothing that is past.
-
-    Past is what `ShardCells.horizons` and `ShardCells.item_horizons` say. It is added once, in this order.
-    """
-
-    def add_days(self, buckets: Buckets) -> None: ...  # noqa: D102  (as of `SummedUp`; nobody notes what changed)
-    def add_minutes(self, buckets: Buckets) -> None: ...  # noqa: D102
-    def add_closes(self, buckets: Buckets) -> None: ...  # noqa: D102
-    def take_marks(self) -> list[tuple[str, list[int]]]:
-        """Rep, and the latest advance of each of the rep's entities."""
-        ...
-
-    def take_items(self) -> list[tuple[ItemCell, Item]]: ...  # noqa: D102  (as the class says)
     @property
-    def newest(self) -> int | None: ...  # noqa: D102
+    def is_changed(self) -> bool:
+        """Whether `take_published` has anything to give."""
+
+    def see(self, at: int | None) -> None:
+        """Note the time of an event."""
+
+    def add(self, before: Contribution | None, after: Contribution | None) -> None:
+        """Take an entity's old contribution back and add its new one; either may be missing."""
+
+    def advance_to(self, now_us: int) -> None:
+        """Let expire what is too old at ``now_us``. An earlier instant than before changes nothing."""
+
+    def take_published(self) -> dict[bytes, bytes]:
+        """The cells that changed since the last call, as they are published; nothing in place of what is gone."""
+
+    def forget_changed(self) -> None:
+        """As if what changed had been taken."""
+
+    def all_published(self) -> dict[bytes, bytes]:
+        """Every cell as it is published."""
 
 
 class ShardCells:
@@ -94,10 +78,8 @@ class ShardCells:
 
     def __init__(self, calendar: Calendar, recordings_days: int) -> None:
         self.newest: int | None = None
-        """The time of the newest event of the shard's entities, in µs, as told to `see`."""
         self._day_of_minute = calendar.day_of_minute
         self._recording_minutes = recordings_days * DAY_MINUTES
-        self._lost_minutes = self._recording_minutes + LOST_DAYS_BEYOND * DAY_MINUTES
         shared = Shared[str](), Shared[Measure]()
         self._days = SumsByTime(*shared)
         self._minutes = SumsByTime(*shared)
@@ -122,49 +104,12 @@ class ShardCells:
 
     def add(self, before: Contribution | None, after: Contribution | None) -> None:
         """Take an entity's old contribution back and add its new one; either may be missing."""
-        old, new = before or _NOTHING, after or _NOTHING
+        old, new = before or NOTHING, after or NOTHING
         self._add_sums(old, new)
         if old.advances != new.advances:
             self._add_marks(old.advances, new.advances)
         if old.items or new.items:
             self._add_items(old.items, new.items)
-
-    def add_summed(self, folded: Summed) -> None:
-        """The same of many entities at once, summed up: what `streams.compiled` tells of a chunk."""
-        days, minutes, closes = self._days, self._minutes, self._closes
-        folded.sums.add_days(days.horizon.buckets, days.changed)
-        folded.sums.add_minutes(minutes.horizon.buckets, minutes.changed)
-        folded.sums.add_closes(closes.horizon.buckets, closes.changed)
-        for rep, was, at in folded.marks:
-            self._move_mark(rep, was, at)
-        for cell in folded.gone:
-            if self._items.pop(cell, None) is not None:
-                self._changed_items.add(cell)
-        for cell, item in folded.items:
-            self._set_item(cell, item)
-        self.see(folded.newest)
-
-    def add_rows(self, summed: RowsSummed) -> None:
-        """Add what many entities contribute of which nothing was known. What changed is not noted: all is new."""
-        summed.add_days(self._days.horizon.buckets)
-        summed.add_minutes(self._minutes.horizon.buckets)
-        summed.add_closes(self._closes.horizon.buckets)
-        for rep, instants in summed.take_marks():
-            self._marks.setdefault(rep, Marks()).add_all(instants)
-        for cell, item in summed.take_items():
-            self._set_item(cell, item)
-        self.see(summed.newest)
-
-    @property
-    def horizons(self) -> tuple[int, int]:
-        """The minutes up to which nothing is kept by the minute any more: all measures, closes."""
-        return self._minutes.horizon.minute, self._closes.horizon.minute
-
-    @property
-    def item_horizons(self) -> tuple[int, int]:
-        """The minutes up to which what happened is not listed any more: lost deals, recordings."""
-        minute = self._items_until.minute
-        return minute - self._lost_minutes, minute - self._recording_minutes
 
     def advance_to(self, now_us: int) -> None:
         """Let expire what is too old at ``now_us``. An earlier instant than before changes nothing."""
@@ -207,6 +152,18 @@ class ShardCells:
                 cells[AdvanceCell(rep)] = latest
         return cells | self._items
 
+    def take_published(self) -> dict[bytes, bytes]:
+        """See `Cells`."""
+        return published(self.take_changed())
+
+    def forget_changed(self) -> None:
+        """See `Cells`."""
+        self.take_changed()
+
+    def all_published(self) -> dict[bytes, bytes]:
+        """See `Cells`."""
+        return published(self.all_cells())
+
     def _sums(self) -> Iterator[tuple[type[DayCell | MinuteCell | CloseCell], SumsByTime]]:
         yield DayCell, self._days
         yield MinuteCell, self._minutes
@@ -214,7 +171,7 @@ class ShardCells:
 
     def _add_sums(self, old: Contribution, new: Contribution) -> None:
         fine_from, closes_from = self._minutes.horizon.minute, self._closes.horizon.minute
-        for (rep, minute), changes in _changes(old.sums, new.sums).items():
+        for (rep, minute), changes in changes_of(old.sums, new.sums).items():
             self._days.add(rep, self._day_of_minute(minute), changes)
             if minute > fine_from:
                 self._minutes.add(rep, minute, changes)
@@ -274,11 +231,11 @@ class ShardCells:
         if isinstance(item, CallRecording):
             return item.at // MINUTE_US + self._recording_minutes
         if isinstance(item, LostDeal):
-            return item.closed_at // MINUTE_US + self._lost_minutes
+            return item.closed_at // MINUTE_US + self._recording_minutes + LOST_DAYS_BEYOND * DAY_MINUTES
         return None
 
 
-def _changes(
+def changes_of(
     old: dict[tuple[str, int, Measure], int], new: dict[tuple[str, int, Measure], int]
 ) -> dict[tuple[str, int], list[tuple[Measure, int]]]:
     """What to add to the measures of each (rep, minute)."""

@@ -16,7 +16,7 @@ from funnelwatch.streams.cells import Contribution
 from funnelwatch.streams.compiled import KINDS, CompiledFold, RowsDerivation
 from funnelwatch.streams.context import Context
 from funnelwatch.streams.fold import Fold
-from funnelwatch.streams.shard import ShardCells
+from funnelwatch.streams.shard import Cells
 
 ROWS_PER_BATCH: Final = 4_000
 """Rows that are derived in one go by the compiled fold; reading them holds the event loop for 2 ms."""
@@ -51,7 +51,7 @@ class Deriver:
         state = self._fold.decode(row)
         return self._fold.contribution(key.decode(), state, self._context), self._fold.newest(state)
 
-    async def derive(self, rows: Iterator[tuple[bytes, bytes]], cells: ShardCells) -> AsyncIterator[int]:
+    async def derive(self, rows: Iterator[tuple[bytes, bytes]], cells: Cells) -> AsyncIterator[int]:
         """Add all rows to new cells that have their horizons; after each step, how many were read by then.
 
         Others run during a step, and ``rows`` is not touched while they do: whoever finds that the partition went
@@ -67,13 +67,13 @@ class Deriver:
                 done += len(some)
                 yield done
             return
-        derivation = self._compiled.derivation(cells)
+        derivation = self._compiled.derivation()
         async for done in self._derive_compiled(rows, cells, derivation):
             yield done
         derivation.add_to(cells)
 
     async def _derive_compiled(
-        self, rows: Iterator[tuple[bytes, bytes]], cells: ShardCells, derivation: RowsDerivation
+        self, rows: Iterator[tuple[bytes, bytes]], cells: Cells, derivation: RowsDerivation
     ) -> AsyncIterator[int]:
         done = 0
         some = list(islice(rows, ROWS_PER_BATCH))
@@ -87,7 +87,7 @@ class Deriver:
             some = following
             yield done
 
-    async def _add(self, rows: Rows, cells: ShardCells) -> None:
+    async def _add(self, rows: Rows, cells: Cells) -> None:
         for number, (key, row) in enumerate(rows, start=1):
             after, newest = self.contribution(key, row)
             cells.add(None, after)

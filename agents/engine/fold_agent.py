@@ -133,7 +133,6 @@ class FoldAgents:
         outcome = self._folds[kind].apply(
             work,
             rows,
-            cells,
             tally,
             seen_before=_seen_before(table, partition),
             home=(partition, self._partitions),

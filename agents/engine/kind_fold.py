@@ -27,13 +27,13 @@ from funnelwatch.agents.engine.table_store import Row
 from funnelwatch.agents.partitioning import partition_of
 from funnelwatch.schemas.codec import Limits, decode
 from funnelwatch.schemas.events import Event, Kind, Refusal
-from funnelwatch.streams import compiled
+from funnelwatch.streams import compiled, compiled_cells
 from funnelwatch.streams.compiled import KINDS, CompiledFold
 from funnelwatch.streams.context import Context
 from funnelwatch.streams.fold import Fold
 from funnelwatch.streams.links import Link
 from funnelwatch.streams.links import decode as decode_link
-from funnelwatch.streams.shard import ShardCells
+from funnelwatch.streams.shard import Cells
 
 if TYPE_CHECKING:
     from funnelwatch._native import Chunk, Folded
@@ -114,10 +114,10 @@ class Outcome(msgspec.Struct, gc=False):
     folded: Folded | None
     strays: list[Item]
 
-    def add_to(self, cells: ShardCells) -> None:
+    def add_to(self, cells: Cells) -> None:
         """Add what the entities contribute now, and take back what they did before."""
         if self.folded is not None:
-            cells.add_summed(self.folded)
+            compiled_cells.compiled(cells).add_folded(self.folded)
         for change in self.changes:
             if change.after is not None:
                 cells.add(change.before, change.after)
@@ -172,7 +172,6 @@ class KindFold:
         self,
         work: Work,
         rows: list[Row],
-        cells: ShardCells,
         tally: Tally,
         *,
         seen_before: Callable[[Record], bool],
@@ -183,7 +182,6 @@ class KindFold:
         Args:
             work: Of `read_events` or `read_links`.
             rows: The row of each of its keys, None if there is none.
-            cells: Those that the outcome will be added to.
             tally: Where the items are counted.
             seen_before: Whether this disk may have folded a record before; then the changelog may lack the row.
             home: This partition, and how many there are; None: nothing is a stray.
@@ -194,7 +192,7 @@ class KindFold:
         outcome = Outcome({}, [], None, [])
         keys = work.keys
         if self.compiled is not None and work.chunk is not None:
-            folded = outcome.folded = self.compiled.fold(work.chunk, rows, cells, of_links=work.of_links, home=home)
+            folded = outcome.folded = self.compiled.fold(work.chunk, rows, of_links=work.of_links, home=home)
             tally.applied += folded.applied
             tally.unchanged += folded.unchanged
             outcome.rows = folded.rows

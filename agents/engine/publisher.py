@@ -21,7 +21,6 @@ from funnelwatch.agents.engine.metrics import Metrics
 from funnelwatch.agents.engine.shard_store import FIELDS_PER_CALL, Answer, ShardStore, refusal_of
 from funnelwatch.agents.engine.shards import Shard, Shards
 from funnelwatch.schemas.events import Kind
-from funnelwatch.streams.cells import Cell, CellValue
 
 COALESCE_LIGHT_SECONDS: Final = 0.004
 """How long a change waits for others: a fetch brings several, and each round costs a message to Redis."""
@@ -153,7 +152,7 @@ class Publisher:
         for shard in shards:
             self._shards.age(shard.cells)
             if shard.cells.is_changed:
-                shard.unsent.update(shard.cells.take_changed())
+                shard.unsent.update(shard.cells.take_published())
         # Nothing above this line awaits: what was folded until `updated_us` is about to be sent.
         changed = [(shard, at) for shard, at in zip(shards, newest, strict=True) if shard.unsent]
         sent = 0
@@ -180,9 +179,9 @@ class Publisher:
     async def _publish_everything(self, shard: Shard) -> int:
         """Stage a copy beside the live one, then swap: a reader sees the old cells or the new ones."""
         updated_us = now_us()
-        shard.cells.take_changed()  # what changes from here on is sent after the swap
+        shard.cells.forget_changed()  # what changes from here on is sent after the swap
         shard.unsent.clear()
-        cells = iter(shard.cells.all_cells().items())
+        cells = iter(shard.cells.all_published().items())
         sent = 0
         await self._store.unstage(shard)
         while some := list(islice(cells, FIELDS_PER_CALL)):
@@ -226,7 +225,7 @@ class Publisher:
                 await self._store.say_refused(shard, self.refusal)
 
 
-def _portions(shards: list[Shard]) -> Iterator[tuple[Shard, dict[Cell, CellValue | None]]]:
+def _portions(shards: list[Shard]) -> Iterator[tuple[Shard, dict[bytes, bytes]]]:
     """Of each shard what one call takes of its unsent cells, until it is enough for one round."""
     fields = 0
     for shard in shards:

@@ -20,6 +20,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from importlib import resources
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -27,14 +28,12 @@ from redis.exceptions import NoScriptError
 
 from funnelwatch.agents.board.shards import changes_channel, shard_key
 from funnelwatch.agents.engine.shards import Shard
-from funnelwatch.streams.cells import Cell, CellValue, encode, encode_value
 
 FIELDS_PER_CALL: Final = 1_000
 STAGED_SECONDS_MAX: Final = 600
 """A staged copy whose worker died goes away by itself."""
 KEYS_PER_CALL: Final = 4
 log = logging.getLogger(__name__)
-_REMOVED: Final = b""
 _REFUSALS: Final = {
     "OOM": "it is out of memory: raise its maxmemory, or remove other keys",
     "MISCONF": "it cannot save its snapshot: make room on its disk",
@@ -136,17 +135,15 @@ class ShardStore:
                 *(shard.kind.value, shard.partition, found.decode(errors="replace"), self._fingerprint),
             )
 
-    def write(self, shard: Shard, changes: Mapping[Cell, CellValue | None], updated_us: int) -> Call:
-        """Set cells to absolute values; None removes one. At most `FIELDS_PER_CALL` of them."""
-        flat: list[bytes] = []
-        for cell, value in changes.items():
-            flat += (encode(cell), _REMOVED if value is None else encode_value(value))
+    def write(self, shard: Shard, changes: Mapping[bytes, bytes], updated_us: int) -> Call:
+        """Set cells as they are published; an empty value removes one. At most `FIELDS_PER_CALL` of them."""
+        flat = list(chain.from_iterable(changes.items()))
         return self._call(self._write, shard, updated_us=updated_us, op="set", payload=flat)
 
-    async def stage(self, shard: Shard, cells: Sequence[tuple[Cell, CellValue]]) -> None:
+    async def stage(self, shard: Shard, cells: Sequence[tuple[bytes, bytes]]) -> None:
         """Add cells to the copy that `swap` will put in place."""
         staged = self._staged(shard)
-        await self._redis.hset(staged, mapping={encode(cell): encode_value(value) for cell, value in cells})
+        await self._redis.hset(staged, mapping=dict(cells))
         await self._redis.expire(staged, STAGED_SECONDS_MAX)
 
     async def unstage(self, shard: Shard) -> None:

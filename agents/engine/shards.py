@@ -16,10 +16,10 @@ from funnelwatch.agents.engine.judging import Judge
 from funnelwatch.agents.engine.table_store import Row
 from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import FOLD_VERSION, Settings
-from funnelwatch.streams.cells import Cell, CellValue
+from funnelwatch.streams.compiled_cells import CompiledCells
 from funnelwatch.streams.context import Context
 from funnelwatch.streams.fold import Fold
-from funnelwatch.streams.shard import ShardCells
+from funnelwatch.streams.shard import Cells, ShardCells
 
 GENERATIONS_MAX: Final = 2**32
 """A fold version's epochs lie above all of the version before it, whose group counted generations of its own."""
@@ -29,17 +29,17 @@ class Shard:
     """One (kind, partition) that is ours.
 
     ``epoch`` is the consumer group's generation: Kafka hands it out, and a flush of Redis cannot reset it. ``unsent``
-    are absolute values, so it never has more entries than there are cells.
+    are cells and their absolute values as they are published, so it never has more entries than there are cells.
     """
 
-    def __init__(self, kind: Kind, partition: int, epoch: int, cells: ShardCells) -> None:
+    def __init__(self, kind: Kind, partition: int, epoch: int, cells: Cells) -> None:
         self.kind = kind
         self.partition = partition
         self.epoch = epoch
         self.cells = cells
         self.claimed = False
         self.publish_all = True
-        self.unsent: dict[Cell, CellValue | None] = {}
+        self.unsent: dict[bytes, bytes] = {}
         self.is_current = True
 
 
@@ -56,6 +56,7 @@ class Shards:
         *,
         is_compiled: bool,
     ) -> None:
+        self._make_cells = CompiledCells if is_compiled else ShardCells
         self._recordings_days = settings.recordings_days
         self._context = context
         self._derivers = {kind: Deriver(fold, context, compiled=is_compiled) for kind, fold in folds.items()}
@@ -106,14 +107,14 @@ class Shards:
         Raises:
             PartitionLost: The partition went meanwhile.
         """
-        cells = ShardCells(self._context.calendar, self._recordings_days)
+        cells: Cells = self._make_cells(self._context.calendar, self._recordings_days)
         self.age(cells)
         async for number in self._derivers[kind].derive(table.rows(partition), cells):
             table.note_derived(partition, number)
             if not table.is_open(partition):
                 raise PartitionLost(f"{kind}[{partition}]")
         self.age(cells)
-        cells.take_changed()  # everything is published at once
+        cells.forget_changed()  # everything is published at once
         epoch = self._epochs.get((kind, partition))
         if epoch is None:
             raise PartitionLost(f"{kind}[{partition}]")
@@ -121,7 +122,7 @@ class Shards:
         self._shards[kind, partition] = Shard(kind, partition, epoch, cells)
         self.changed.set()
 
-    def age(self, cells: ShardCells) -> None:
+    def age(self, cells: Cells) -> None:
         """Let expire what is too old by now."""
         now = self._judge.shard_now(self._now_us(), cells.newest)
         if now is not None:

@@ -2,12 +2,12 @@
 //!
 //! An entity of which anything is unusual is left to Python as a whole, which then does all of it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use pyo3::intern;
+use hashbrown::{HashMap, HashSet};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PySet, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::calendar::Calendar;
 use crate::call::{self, CallStep, EmailStep, Touch};
@@ -17,7 +17,8 @@ use crate::event::{Kind, Reading};
 use crate::lead::{self, LeadStep};
 use crate::pack::{Reader, Writer};
 use crate::row::{last_set, Received, State, Step, Taken};
-use crate::sums::{Figures, Item, Left, Sum, Sums, Vocabulary};
+use crate::sums::{Figures, Left};
+use crate::told::Told;
 
 /// As of `agents.engine.chunk_fold`.
 const ROW_BYTES_MAX: usize = 700_000;
@@ -123,12 +124,6 @@ fn touch_facts<'a, S: Touch<'a>>(history: &[S]) -> Vec<Fact<'a>> {
     facts
 }
 
-/// What is to be added to one measure of a rep.
-struct Delta<'a> {
-    sum: Sum<'a>,
-    day: i64,
-}
-
 /// What became of one entity.
 struct Done<'a> {
     applied: usize,
@@ -137,7 +132,6 @@ struct Done<'a> {
     known_record: Option<usize>,
     /// Its newest event.
     newest: Option<i64>,
-    deltas: Vec<Delta<'a>>,
     before: Figures<'a>,
     after: Figures<'a>,
     facts: Vec<Fact<'a>>,
@@ -180,7 +174,6 @@ fn fold_entity<'a, S: Entity<'a>>(
         unchanged,
         known_record,
         newest: state.history.last().map(|step| step.head().at),
-        deltas: Vec::new(),
         before: Figures::default(),
         after: Figures::default(),
         facts: S::facts(&state.history),
@@ -212,7 +205,6 @@ fn fold_entity<'a, S: Entity<'a>>(
             S::figures(&state.history, &state.links, rules)?,
         ),
     };
-    done.deltas = deltas(&mut done.before.sums, &mut done.after.sums, &rules.calendar)?;
     written.bytes.clear();
     state.write(written);
     if written.bytes.len() > ROW_BYTES_MAX {
@@ -221,107 +213,33 @@ fn fold_entity<'a, S: Entity<'a>>(
     Ok((done, S::FACT))
 }
 
-/// What differs between the sums before and after. They mostly begin alike.
-fn deltas<'a>(before: &mut Sums<'a>, after: &mut Sums<'a>, calendar: &Calendar) -> Result<Vec<Delta<'a>>, Left> {
-    let alike = before
-        .iter()
-        .zip(after.iter())
-        .take_while(|(left, right)| left == right)
-        .count();
-    let mut found = Vec::with_capacity(before.len() + after.len() - 2 * alike);
-    let mut last = None;
-    for (sums, sign) in [(before, -1), (after, 1)] {
-        for mut sum in sums.drain(..).skip(alike) {
-            let day = match last {
-                Some((minute, day)) if minute == sum.minute => day,
-                _ => calendar.day_of_minute(sum.minute)?,
-            };
-            last = Some((sum.minute, day));
-            sum.amount *= sign;
-            found.push(Delta { sum, day });
-        }
-    }
-    Ok(found)
-}
-
-/// Sums of (rep, time, measure).
-type Totals = HashMap<(u32, i64, u32), i128>;
-
-/// The classes of which what is told is made.
-pub struct Classes {
-    cell: Py<PyAny>,
-    open_deal: Py<PyAny>,
-    lost_deal: Py<PyAny>,
-    open_lead: Py<PyAny>,
-    recording: Py<PyAny>,
-}
-
-impl Classes {
-    pub fn clone_ref(&self, py: Python<'_>) -> Self {
-        Classes {
-            cell: self.cell.clone_ref(py),
-            open_deal: self.open_deal.clone_ref(py),
-            lost_deal: self.lost_deal.clone_ref(py),
-            open_lead: self.open_lead.clone_ref(py),
-            recording: self.recording.clone_ref(py),
-        }
-    }
-}
-
 /// What a fold of a chunk came to.
-#[pyclass(frozen, get_all, module = "funnelwatch._native")]
+#[pyclass(frozen, module = "funnelwatch._native")]
 pub struct Folded {
     /// Numbers of the entities that are left to Python.
+    #[pyo3(get)]
     left: Vec<usize>,
+    #[pyo3(get)]
     applied: usize,
+    #[pyo3(get)]
     unchanged: usize,
     /// Key → new row.
+    #[pyo3(get)]
     rows: Py<PyDict>,
     /// (number of an entity of which nothing is new, the first record that says what is known).
+    #[pyo3(get)]
     known: Vec<(usize, usize)>,
     /// Partition → (key, link as bytes).
+    #[pyo3(get)]
     links: Py<PyDict>,
     /// The newest event of any entity with something new.
-    newest: Option<i64>,
-    sums: Py<FoldedSums>,
-    /// (rep, latest advance before, latest advance now).
-    marks: Py<PyList>,
-    gone: Py<PyList>,
-    /// (cell, item).
-    items: Py<PyList>,
+    #[pyo3(get)]
+    pub newest: Option<i64>,
+    /// What is to be added to cells.
+    pub told: Told,
     /// An instant that the calendar's tables do not cover.
+    #[pyo3(get)]
     uncovered: Option<i64>,
-}
-
-/// What is added to one measure of a rep, at a day or in a minute.
-struct Total {
-    rep: Py<PyString>,
-    time: i64,
-    measure: Py<PyTuple>,
-    amount: i128,
-}
-
-/// The sums of a `Folded`.
-#[pyclass(frozen, module = "funnelwatch._native")]
-pub struct FoldedSums {
-    days: Vec<Total>,
-    minutes: Vec<Total>,
-    closes: Vec<Total>,
-}
-
-#[pymethods]
-impl FoldedSums {
-    fn add_days(&self, py: Python<'_>, buckets: &Bound<'_, PyDict>, changed: &Bound<'_, PySet>) -> PyResult<()> {
-        add_sums(py, &self.days, buckets, changed)
-    }
-
-    fn add_minutes(&self, py: Python<'_>, buckets: &Bound<'_, PyDict>, changed: &Bound<'_, PySet>) -> PyResult<()> {
-        add_sums(py, &self.minutes, buckets, changed)
-    }
-
-    fn add_closes(&self, py: Python<'_>, buckets: &Bound<'_, PyDict>, changed: &Bound<'_, PySet>) -> PyResult<()> {
-        add_sums(py, &self.closes, buckets, changed)
-    }
 }
 
 /// The fold of one kind of entity.
@@ -331,8 +249,6 @@ pub struct Fold {
     codes: Vec<String>,
     currencies: Vec<String>,
     pub rules: Rules,
-    pub classes: Classes,
-    words: Vocabulary,
     row: Writer,
 }
 
@@ -340,7 +256,7 @@ pub struct Fold {
 impl Fold {
     #[new]
     #[allow(clippy::too_many_arguments)] // Python names them
-    #[pyo3(signature = (*, kind, codes, currencies, currency, stage_order, bins, cell, open_deal, lost_deal, open_lead, recording))]
+    #[pyo3(signature = (*, kind, codes, currencies, currency, stage_order, bins))]
     fn new(
         kind: &str,
         codes: Vec<String>,
@@ -348,11 +264,6 @@ impl Fold {
         currency: String,
         stage_order: deal::StageOrder,
         bins: Vec<i64>,
-        cell: Py<PyAny>,
-        open_deal: Py<PyAny>,
-        lost_deal: Py<PyAny>,
-        open_lead: Py<PyAny>,
-        recording: Py<PyAny>,
     ) -> PyResult<Self> {
         let unknown =
             || pyo3::exceptions::PyValueError::new_err(format!("entities of kind {kind} are not folded here"));
@@ -369,14 +280,6 @@ impl Fold {
                     ..Calendar::default()
                 },
             },
-            classes: Classes {
-                cell,
-                open_deal,
-                lost_deal,
-                open_lead,
-                recording,
-            },
-            words: Vocabulary::default(),
             row: Writer::default(),
         })
     }
@@ -430,9 +333,8 @@ impl Fold {
     /// Fold a chunk into the rows of its entities.
     ///
     /// `home`: (partition, how many there are): an entity without a row that belongs elsewhere is left to Python.
-    /// Sums by minute are made for minutes after `fine_from`, closes after `closes_from`.
     #[allow(clippy::too_many_arguments)] // Python names them
-    #[pyo3(signature = (chunk, rows, *, of_links, partitions, home, fine_from, closes_from))]
+    #[pyo3(signature = (chunk, rows, *, of_links, partitions, home))]
     fn fold(
         &mut self,
         py: Python<'_>,
@@ -441,11 +343,8 @@ impl Fold {
         of_links: bool,
         partitions: u32,
         home: Option<u32>,
-        fine_from: i64,
-        closes_from: i64,
     ) -> PyResult<Folded> {
-        self.words.bound();
-        let mut out = Output::new(py, partitions, fine_from, closes_from);
+        let mut out = Output::new(py, partitions);
         for (number, group) in chunk.groups.iter().enumerate() {
             if group.is_given_up {
                 continue;
@@ -470,30 +369,37 @@ impl Fold {
                 Kind::Call => fold_entity::<CallStep>(chunk, number, row_bytes, of_links, rules, written),
                 Kind::Email => fold_entity::<EmailStep>(chunk, number, row_bytes, of_links, rules, written),
             }));
-            match done {
+            let noted = match done {
                 Ok(Ok((done, fact))) => {
+                    let calendar = &self.rules.calendar;
+                    let noted = out.told.note(key.as_bytes(), &done.before, &done.after, calendar);
+                    noted.map(|()| (done, fact))
+                }
+                Ok(Err(left)) => Err(left),
+                Err(_) => Err(Left::Unusual),
+            };
+            match noted {
+                Ok((done, fact)) => {
                     if done.applied > 0 {
                         out.rows.set_item(key, PyBytes::new(py, &self.row.bytes))?;
                     }
                     out.tell(py, self.kind, key.as_bytes(), fact, &done)?;
-                    out.put(py, number, key.as_bytes(), done, &mut self.words, &self.classes)?;
+                    out.count(number, &done);
                 }
-                Ok(Err(Left::Uncovered(at))) => {
+                Err(Left::Uncovered(at)) => {
                     out.uncovered = Some(at);
                     out.left.push(number);
                 }
-                Ok(Err(Left::Unusual)) | Err(_) => out.left.push(number),
+                Err(Left::Unusual) => out.left.push(number),
             }
         }
-        out.finish(py, &mut self.words)
+        out.finish(py)
     }
 }
 
 /// What is told of a chunk, while it grows.
 struct Output<'py> {
     partitions: u32,
-    fine_from: i64,
-    closes_from: i64,
     left: Vec<usize>,
     applied: usize,
     unchanged: usize,
@@ -501,22 +407,15 @@ struct Output<'py> {
     known: Vec<(usize, usize)>,
     links: HashMap<u32, Bound<'py, PyList>>,
     newest: Option<i64>,
-    days: Totals,
-    minutes: Totals,
-    closes: Totals,
-    marks: Bound<'py, PyList>,
-    gone: Bound<'py, PyList>,
-    items: Bound<'py, PyList>,
+    told: Told,
     uncovered: Option<i64>,
     link: Writer,
 }
 
 impl<'py> Output<'py> {
-    fn new(py: Python<'py>, partitions: u32, fine_from: i64, closes_from: i64) -> Self {
+    fn new(py: Python<'py>, partitions: u32) -> Self {
         Output {
             partitions,
-            fine_from,
-            closes_from,
             left: Vec::new(),
             applied: 0,
             unchanged: 0,
@@ -524,12 +423,7 @@ impl<'py> Output<'py> {
             known: Vec::new(),
             links: HashMap::new(),
             newest: None,
-            days: Totals::new(),
-            minutes: Totals::new(),
-            closes: Totals::new(),
-            marks: PyList::empty(py),
-            gone: PyList::empty(py),
-            items: PyList::empty(py),
+            told: Told::default(),
             uncovered: None,
             link: Writer::default(),
         }
@@ -559,76 +453,22 @@ impl<'py> Output<'py> {
         Ok(())
     }
 
-    fn put(
-        &mut self,
-        py: Python<'py>,
-        number: usize,
-        key: &[u8],
-        done: Done<'_>,
-        words: &mut Vocabulary,
-        classes: &Classes,
-    ) -> PyResult<()> {
+    fn count(&mut self, number: usize, done: &Done<'_>) {
         self.applied += done.applied;
         self.unchanged += done.unchanged;
         if done.applied == 0 {
             self.known.extend(done.known_record.map(|record| (number, record)));
-            return Ok(());
+        } else {
+            self.newest = self.newest.max(done.newest);
         }
-        self.newest = self.newest.max(done.newest);
-        for Delta { sum, day } in &done.deltas {
-            let (rep, measure) = (words.rep(sum.rep), words.measure(sum.measure.dimensions()));
-            let amount = i128::from(sum.amount);
-            *self.days.entry((rep, *day, measure)).or_default() += amount;
-            if sum.minute > self.fine_from {
-                *self.minutes.entry((rep, sum.minute, measure)).or_default() += amount;
-            }
-            if sum.measure.is_close && sum.minute > self.closes_from {
-                *self.closes.entry((rep, sum.minute, measure)).or_default() += amount;
-            }
-        }
-        let (old, new) = (&done.before.advances, &done.after.advances);
-        for (rep, at) in new {
-            let was = old.iter().find(|(one, _)| one == rep).map(|(_, at)| *at);
-            if was != Some(*at) {
-                self.marks.append((*rep, was, Some(*at)))?;
-            }
-        }
-        for (rep, at) in old {
-            if !new.iter().any(|(one, _)| one == rep) {
-                self.marks.append((*rep, Some(*at), None::<i64>))?;
-            }
-        }
-        if done.before.item == done.after.item {
-            return Ok(());
-        }
-        let id = PyString::from_bytes(py, key)?;
-        let mut cell = |rep: &str, item: &Item<'_>| cell_of(py, rep, item, &id, words, classes);
-        if let Some((rep, item)) = &done.before.item {
-            let stays = done
-                .after
-                .item
-                .as_ref()
-                .is_some_and(|(new_rep, new)| new_rep == rep && new.is_like(item));
-            if !stays {
-                self.gone.append(cell(rep, item)?)?;
-            }
-        }
-        if let Some((rep, item)) = &done.after.item {
-            self.items.append((cell(rep, item)?, said(py, item, classes)?))?;
-        }
-        Ok(())
     }
 
-    fn finish(self, py: Python<'py>, words: &mut Vocabulary) -> PyResult<Folded> {
+    fn finish(mut self, py: Python<'py>) -> PyResult<Folded> {
         let links = PyDict::new(py);
         for (partition, records) in self.links {
             links.set_item(partition, records)?;
         }
-        let sums = FoldedSums {
-            days: said_totals(py, self.days, words)?,
-            minutes: said_totals(py, self.minutes, words)?,
-            closes: said_totals(py, self.closes, words)?,
-        };
+        self.told.sum_up();
         Ok(Folded {
             left: self.left,
             applied: self.applied,
@@ -637,161 +477,9 @@ impl<'py> Output<'py> {
             known: self.known,
             links: links.unbind(),
             newest: self.newest,
-            sums: Py::new(py, sums)?,
-            marks: self.marks.unbind(),
-            gone: self.gone.unbind(),
-            items: self.items.unbind(),
+            told: self.told,
             uncovered: self.uncovered,
         })
-    }
-}
-
-/// Add to sums by time, as `streams.buckets.SumsByTime.add` does to its buckets.
-fn add_sums(py: Python<'_>, totals: &[Total], buckets: &Bound<'_, PyDict>, changed: &Bound<'_, PySet>) -> PyResult<()> {
-    for changes in totals.chunk_by(|one, next| one.time == next.time && one.rep.is(&next.rep)) {
-        let (rep, time) = (changes[0].rep.bind(py), changes[0].time.into_pyobject(py)?);
-        changed.add((rep, &time))?;
-        let bucket = inner(buckets, &time)?;
-        let sums = inner(&bucket, rep)?;
-        for Total { measure, amount, .. } in changes {
-            let measure = measure.bind(py);
-            let total = match sums.get_item(measure)? {
-                None => whole(py, *amount)?,
-                Some(before) => match before.extract::<i64>() {
-                    Ok(before) => whole(py, i128::from(before) + amount)?,
-                    Err(_) => before.add(whole(py, *amount)?)?,
-                },
-            };
-            if total.is_truthy()? {
-                sums.set_item(measure, total)?;
-            } else {
-                sums.del_item(measure)?;
-            }
-        }
-        if sums.is_empty() {
-            bucket.del_item(rep)?;
-            if bucket.is_empty() {
-                buckets.del_item(&time)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The dictionary under a key, made if there is none.
-pub fn inner<'py, T>(outer: &Bound<'py, PyDict>, key: &Bound<'py, T>) -> PyResult<Bound<'py, PyDict>> {
-    if let Some(known) = outer.get_item(key)? {
-        return Ok(known.cast_into::<PyDict>()?);
-    }
-    let made = PyDict::new(outer.py());
-    outer.set_item(key, &made)?;
-    Ok(made)
-}
-
-pub fn whole(py: Python<'_>, amount: i128) -> PyResult<Bound<'_, PyAny>> {
-    match i64::try_from(amount) {
-        Ok(amount) => Ok(amount.into_pyobject(py)?.into_any()),
-        Err(_) => Ok(amount.into_pyobject(py)?.into_any()),
-    }
-}
-
-/// What to add, by (rep, time).
-fn said_totals(py: Python<'_>, totals: Totals, words: &mut Vocabulary) -> PyResult<Vec<Total>> {
-    let mut totals: Vec<_> = totals.into_iter().filter(|(_, amount)| *amount != 0).collect();
-    totals.sort_unstable_by_key(|(key, _)| *key);
-    let said = totals.into_iter().map(|((rep, time, measure), amount)| {
-        Ok(Total {
-            rep: words.rep_said(py, rep)?.unbind(),
-            time,
-            measure: words.measure_said(py, measure)?.unbind(),
-            amount,
-        })
-    });
-    said.collect()
-}
-
-/// The cell of an item.
-pub fn cell_of<'py>(
-    py: Python<'py>,
-    rep: &str,
-    item: &Item<'_>,
-    id: &Bound<'py, PyString>,
-    words: &mut Vocabulary,
-    classes: &Classes,
-) -> PyResult<Bound<'py, PyAny>> {
-    let number = words.rep(rep);
-    let rep = words.rep_said(py, number)?;
-    let name = match item {
-        Item::OpenDeal { .. } => intern!(py, "open_deal"),
-        Item::LostDeal { .. } => intern!(py, "lost_deal"),
-        Item::OpenLead { .. } => intern!(py, "open_lead"),
-        Item::Recording { .. } => intern!(py, "recording"),
-    };
-    classes.cell.bind(py).call1((rep, name, id))
-}
-
-pub fn said<'py>(py: Python<'py>, item: &Item<'_>, classes: &Classes) -> PyResult<Bound<'py, PyAny>> {
-    match *item {
-        Item::OpenDeal {
-            pipeline,
-            stage,
-            currency,
-            amount,
-            created_at,
-            entered_at,
-            owned_since,
-            touched_at,
-            snoozed_until,
-            customer,
-        } => classes.open_deal.bind(py).call1((
-            PyString::intern(py, pipeline),
-            PyString::intern(py, stage),
-            PyString::intern(py, currency),
-            amount,
-            created_at,
-            entered_at,
-            owned_since,
-            touched_at,
-            snoozed_until,
-            customer,
-        )),
-        Item::LostDeal {
-            closed_at,
-            pipeline,
-            stage,
-            reason,
-            currency,
-            amount,
-        } => classes
-            .lost_deal
-            .bind(py)
-            .call1((closed_at, pipeline, stage, reason, currency, amount)),
-        Item::OpenLead {
-            state,
-            created_at,
-            entered_at,
-            first_touch_at,
-            touched_at,
-            channel,
-        } => classes.open_lead.bind(py).call1((
-            PyString::intern(py, state),
-            created_at,
-            entered_at,
-            first_touch_at,
-            touched_at,
-            channel,
-        )),
-        Item::Recording {
-            at,
-            url,
-            deal_id,
-            outcome,
-            talk_ms,
-            talk_ratio,
-        } => classes
-            .recording
-            .bind(py)
-            .call1((at, url, deal_id, outcome, talk_ms, talk_ratio)),
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! `streams` is the definition. Whatever this crate is not sure of it leaves to it, entity by entity.
 
+mod buckets;
 mod calendar;
 mod call;
+mod cells;
 mod chunk;
 mod deal;
 mod derive;
@@ -11,10 +13,12 @@ mod event;
 mod fold;
 mod json;
 mod lead;
+mod names;
 mod pack;
 mod packing;
 mod row;
 mod sums;
+mod told;
 
 use std::collections::HashMap;
 use std::panic::catch_unwind;
@@ -23,10 +27,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::cells::Cells;
 use crate::chunk::{read_link, Chunk};
 use crate::derive::{Derivation, TakenRows};
 use crate::event::MEMBERS;
-use crate::fold::{Fold, Folded, FoldedSums};
+use crate::fold::{Fold, Folded};
 use crate::packing::Packer;
 
 /// The links of some records by the kind they are for, `lead` or `deal`, and the records that Python has to read.
@@ -64,14 +69,14 @@ fn read_links(py: Python<'_>, records: &Bound<'_, PyAny>) -> PyResult<(HashMap<&
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     std::panic::set_hook(Box::new(|_| ())); // what is left to Python is no news, and would quote what was sent
-    module.add("INTERFACE", 3)?;
+    module.add("INTERFACE", 4)?;
     module.add("FOLD_VERSION", 2)?;
     module.add("MEMBERS", HashMap::from(MEMBERS))?;
     module.add("PACKER_INTERFACE", 1)?;
     module.add_class::<Chunk>()?;
     module.add_class::<Fold>()?;
     module.add_class::<Folded>()?;
-    module.add_class::<FoldedSums>()?;
+    module.add_class::<Cells>()?;
     module.add_class::<Derivation>()?;
     module.add_class::<TakenRows>()?;
     module.add_class::<Packer>()?;

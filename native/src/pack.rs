@@ -50,6 +50,11 @@ impl Writer {
     }
 
     pub fn text(&mut self, value: &str) {
+        self.utf8(value.as_bytes());
+    }
+
+    /// A text whose bytes are known to be one.
+    pub fn utf8(&mut self, value: &[u8]) {
         let out = &mut self.bytes;
         match value.len() {
             size @ 0..=31 => out.push(0xa0 | size as u8),
@@ -63,7 +68,7 @@ impl Writer {
                 out.extend_from_slice(&(size as u32).to_be_bytes());
             }
         }
-        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(value);
     }
 
     pub fn array(&mut self, size: usize) {
@@ -81,6 +86,21 @@ impl Writer {
         }
     }
 
+    pub fn map(&mut self, size: usize) {
+        let out = &mut self.bytes;
+        match size {
+            0..=15 => out.push(0x80 | size as u8),
+            16..=0xffff => {
+                out.push(0xde);
+                out.extend_from_slice(&(size as u16).to_be_bytes());
+            }
+            _ => {
+                out.push(0xdf);
+                out.extend_from_slice(&(size as u32).to_be_bytes());
+            }
+        }
+    }
+
     pub fn maybe_int(&mut self, value: Option<i64>) {
         match value {
             Some(value) => self.int(value),
@@ -93,6 +113,17 @@ impl Writer {
             Some(value) => self.text(value),
             None => self.nil(),
         }
+    }
+
+    /// A member of a map.
+    pub fn member_int(&mut self, name: &str, value: Option<i64>) {
+        self.text(name);
+        self.maybe_int(value);
+    }
+
+    pub fn member_text(&mut self, name: &str, value: Option<&str>) {
+        self.text(name);
+        self.maybe_text(value);
     }
 
     pub fn maybe_bool(&mut self, value: Option<bool>) {

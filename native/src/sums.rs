@@ -1,133 +1,14 @@
-//! What entities contribute to their reps, and the names it is said with: numbered, so that they are made once.
-
-use std::collections::HashMap;
-
-use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+//! What entities contribute to their reps.
 
 use crate::calendar::{Calendar, Uncovered, MINUTE_US};
-use crate::pack::{Reader, Writer};
-
-/// So many names are kept between two chunks; then the memory starts afresh.
-const NAMES_MAX: usize = 1 << 16;
-
-/// A name, and what Python calls it, once it was asked.
-struct Name<T> {
-    bytes: Box<[u8]>,
-    said: Option<Py<T>>,
-}
-
-/// Names by their bytes, numbered in the order in which they came.
-pub struct Names<T> {
-    numbers: HashMap<Box<[u8]>, u32>,
-    names: Vec<Name<T>>,
-}
-
-impl<T> Default for Names<T> {
-    fn default() -> Self {
-        Names {
-            numbers: HashMap::new(),
-            names: Vec::new(),
-        }
-    }
-}
-
-impl<T> Names<T> {
-    pub fn number(&mut self, name: &[u8]) -> u32 {
-        if let Some(number) = self.numbers.get(name) {
-            return *number;
-        }
-        let number = self.names.len() as u32;
-        self.numbers.insert(name.into(), number);
-        self.names.push(Name {
-            bytes: name.into(),
-            said: None,
-        });
-        number
-    }
-
-    fn bound(&mut self) {
-        if self.names.len() > NAMES_MAX {
-            self.numbers.clear();
-            self.names.clear();
-        }
-    }
-
-    fn said<'py>(
-        &mut self,
-        py: Python<'py>,
-        number: u32,
-        make: impl FnOnce(Python<'py>, &[u8]) -> PyResult<Bound<'py, T>>,
-    ) -> PyResult<Bound<'py, T>> {
-        let name = &mut self.names[number as usize];
-        if let Some(said) = &name.said {
-            return Ok(said.bind(py).clone());
-        }
-        let made = make(py, &name.bytes)?;
-        name.said = Some(made.clone().unbind());
-        Ok(made)
-    }
-}
-
-#[derive(Default)]
-pub struct Vocabulary {
-    pub reps: Names<PyString>,
-    pub measures: Names<PyTuple>,
-    scratch: Writer,
-}
+use crate::pack::Writer;
+use crate::told::ItemKind;
 
 /// A dimension of a measure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Dimension<'a> {
     Text(&'a str),
     Int(i64),
-}
-
-impl Vocabulary {
-    /// Between two chunks.
-    pub fn bound(&mut self) {
-        self.reps.bound();
-        self.measures.bound();
-    }
-
-    pub fn rep(&mut self, rep: &str) -> u32 {
-        self.reps.number(rep.as_bytes())
-    }
-
-    pub fn measure(&mut self, dimensions: &[Dimension<'_>]) -> u32 {
-        let scratch = &mut self.scratch;
-        scratch.bytes.clear();
-        scratch.array(dimensions.len());
-        for dimension in dimensions {
-            match dimension {
-                Dimension::Text(text) => scratch.text(text),
-                Dimension::Int(number) => scratch.int(*number),
-            }
-        }
-        self.measures.number(&scratch.bytes)
-    }
-
-    pub fn rep_said<'py>(&mut self, py: Python<'py>, rep: u32) -> PyResult<Bound<'py, PyString>> {
-        self.reps.said(py, rep, |py, name| PyString::from_bytes(py, name))
-    }
-
-    pub fn measure_said<'py>(&mut self, py: Python<'py>, measure: u32) -> PyResult<Bound<'py, PyTuple>> {
-        self.measures.said(py, measure, |py, name| {
-            let mut reader = Reader::new(name);
-            let size = reader.array().unwrap_or_default();
-            let mut dimensions: Vec<Bound<'py, PyAny>> = Vec::with_capacity(size);
-            for _ in 0..size {
-                let mut ahead = reader.clone();
-                if let Some(number) = ahead.int() {
-                    reader = ahead;
-                    dimensions.push(number.into_pyobject(py)?.into_any());
-                } else {
-                    dimensions.push(PyString::intern(py, reader.text().unwrap_or_default()).into_any());
-                }
-            }
-            PyTuple::new(py, dimensions)
-        })
-    }
 }
 
 /// A measure: its name, then its dimensions.
@@ -226,6 +107,107 @@ pub enum Item<'a> {
 }
 
 impl Item<'_> {
+    pub fn kind(&self) -> ItemKind {
+        match self {
+            Item::OpenDeal { .. } => ItemKind::OpenDeal,
+            Item::LostDeal { .. } => ItemKind::LostDeal,
+            Item::OpenLead { .. } => ItemKind::OpenLead,
+            Item::Recording { .. } => ItemKind::Recording,
+        }
+    }
+
+    /// The instant from which it ages; `None`: it does not.
+    pub fn ages_from(&self) -> Option<i64> {
+        match self {
+            Item::LostDeal { closed_at, .. } => Some(*closed_at),
+            Item::Recording { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// As it is published: `streams.cells.Item`.
+    pub fn write(&self, out: &mut Writer) {
+        let mut members = |size: usize| {
+            out.map(size + 1);
+            out.text("type");
+            out.text(self.kind().name());
+        };
+        match *self {
+            Item::OpenDeal {
+                pipeline,
+                stage,
+                currency,
+                amount,
+                created_at,
+                entered_at,
+                owned_since,
+                touched_at,
+                snoozed_until,
+                customer,
+            } => {
+                members(10);
+                out.member_text("pipeline", Some(pipeline));
+                out.member_text("stage", Some(stage));
+                out.member_text("currency", Some(currency));
+                out.member_int("amount", amount);
+                out.member_int("created_at", Some(created_at));
+                out.member_int("entered_at", Some(entered_at));
+                out.member_int("owned_since", Some(owned_since));
+                out.member_int("touched_at", Some(touched_at));
+                out.member_int("snoozed_until", snoozed_until);
+                out.member_text("customer", customer);
+            }
+            Item::LostDeal {
+                closed_at,
+                pipeline,
+                stage,
+                reason,
+                currency,
+                amount,
+            } => {
+                members(6);
+                out.member_int("closed_at", Some(closed_at));
+                out.member_text("pipeline", Some(pipeline));
+                out.member_text("stage", Some(stage));
+                out.member_text("reason", Some(reason));
+                out.member_text("currency", Some(currency));
+                out.member_int("amount", amount);
+            }
+            Item::OpenLead {
+                state,
+                created_at,
+                entered_at,
+                first_touch_at,
+                touched_at,
+                channel,
+            } => {
+                members(6);
+                out.member_text("state", Some(state));
+                out.member_int("created_at", Some(created_at));
+                out.member_int("entered_at", Some(entered_at));
+                out.member_int("first_touch_at", first_touch_at);
+                out.member_int("touched_at", Some(touched_at));
+                out.member_text("channel", channel);
+            }
+            Item::Recording {
+                at,
+                url,
+                deal_id,
+                outcome,
+                talk_ms,
+                talk_ratio,
+            } => {
+                members(6);
+                out.member_int("at", Some(at));
+                out.member_text("url", Some(url));
+                out.member_text("deal_id", deal_id);
+                out.member_text("outcome", outcome);
+                out.member_int("talk_ms", talk_ms);
+                out.member_int("talk_ratio", talk_ratio);
+            }
+        }
+    }
+
     /// Whether both are of one type: then one takes the other's place.
     pub fn is_like(&self, other: &Item<'_>) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)

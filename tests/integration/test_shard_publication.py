@@ -19,7 +19,7 @@ from funnelwatch.agents.engine.shard_store import FIELDS_PER_CALL, Answer, Shard
 from funnelwatch.agents.engine.shards import Shard
 from funnelwatch.agents.engine.worker import ONCE
 from funnelwatch.schemas.events import Kind
-from funnelwatch.streams.cells import AdvanceCell, Contribution, decode_cell, decode_value
+from funnelwatch.streams.cells import AdvanceCell, Contribution, decode_cell, decode_value, published
 from funnelwatch.streams.shard import ShardCells
 
 pytestmark = pytest.mark.integration
@@ -231,7 +231,8 @@ async def test_every_call_is_announced_as_the_board_reads_it(client, name):
         await channel.subscribe(changes_channel(name))
         await store.claim(shard)
         await store.swap(shard, updated_us=AT + 1)
-        await store.send([store.write(shard, {AdvanceCell("ada"): 7, AdvanceCell("bob"): None}, updated_us=AT + 2)])
+        changes = published({AdvanceCell("ada"): 7, AdvanceCell("bob"): None})
+        await store.send([store.write(shard, changes, updated_us=AT + 2)])
         await store.send([store.beat(shard, updated_us=AT + 3, current_us=AT + 2)])
         notes = []
         while len(notes) < 3:
@@ -260,7 +261,7 @@ async def test_while_redis_is_away_changes_wait_and_none_is_lost(name):
             await publisher.publish()
     await gone.aclose()
 
-    assert shard.unsent == shard.cells.all_cells()
+    assert shard.unsent == shard.cells.all_published()
 
 
 async def test_a_redis_out_of_memory_is_told_to_its_readers_and_gets_everything_when_there_is_room(tmp_path, name):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.organisation import CALENDAR, CONTEXT
+from support.read_cells import ReadCells
 from support.strategies import MINUTE_US, START_US, histories
+from support.two_folds import need_compiled
 
 from funnelwatch.streams.buckets import HEAP_SLACK, Horizon, Marks, Shared, SumsByTime
 from funnelwatch.streams.cells import (
@@ -26,6 +29,14 @@ from funnelwatch.streams.cells import (
 )
 from funnelwatch.streams.folds import FOLDS
 from funnelwatch.streams.shard import LOST_DAYS_BEYOND, ShardCells
+
+
+def compiled_cells(calendar, recordings_days):
+    need_compiled()
+    return ReadCells(calendar, recordings_days)
+
+
+of_both = pytest.mark.parametrize("cells_of", [ShardCells, compiled_cells], ids=["twin", "compiled"])
 
 DAY_US = 24 * 60 * MINUTE_US
 RECORDINGS_DAYS = 30
@@ -109,10 +120,11 @@ def mirror(copy, changes):
             copy[cell] = value
 
 
+@of_both
 @given(steps=st.lists(st.tuples(st.integers(0, 3), contributions()) | instants() | st.just("take"), max_size=20))
-def test_cells_are_the_sum_of_the_contributions_that_stand(steps):
+def test_cells_are_the_sum_of_the_contributions_that_stand(cells_of, steps):
     """Random entities change, time passes, a reader follows: the shard and the reader have what stands, and no more."""
-    shard, standing, copy, now = ShardCells(CALENDAR, RECORDINGS_DAYS), {}, {}, None
+    shard, standing, copy, now = cells_of(CALENDAR, RECORDINGS_DAYS), {}, {}, None
     for step in steps:
         if step == "take":
             mirror(copy, shard.take_changed())
@@ -131,10 +143,11 @@ def test_cells_are_the_sum_of_the_contributions_that_stand(steps):
     assert not shard.is_changed
 
 
+@of_both
 @settings(max_examples=50)
 @given(events=histories(max_size=20))
-def test_events_one_by_one_come_to_what_the_entities_are_at_the_end(events):
-    shard, states, figures = ShardCells(CALENDAR, RECORDINGS_DAYS), {}, {}
+def test_events_one_by_one_come_to_what_the_entities_are_at_the_end(cells_of, events):
+    shard, states, figures = cells_of(CALENDAR, RECORDINGS_DAYS), {}, {}
     for event in events:
         fold, key = FOLDS[event.kind], (event.kind, event.subject)
         state = states.setdefault(key, fold.empty())
@@ -151,8 +164,9 @@ def test_events_one_by_one_come_to_what_the_entities_are_at_the_end(events):
     assert shard.all_cells() == {}
 
 
-def test_what_changed_is_told_once_and_what_vanished_as_none():
-    shard = ShardCells(CALENDAR, RECORDINGS_DAYS)
+@of_both
+def test_what_changed_is_told_once_and_what_vanished_as_none(cells_of):
+    shard = cells_of(CALENDAR, RECORDINGS_DAYS)
     minute = START_US // MINUTE_US
     contribution = Contribution({("ada", minute, ("reply",)): 1})
     day = DayCell("ada", CALENDAR.day(START_US))
@@ -166,8 +180,9 @@ def test_what_changed_is_told_once_and_what_vanished_as_none():
     assert shard.take_changed() == {day: None, MinuteCell("ada", minute): None}
 
 
-def test_a_taken_value_does_not_change_afterwards():
-    shard = ShardCells(CALENDAR, RECORDINGS_DAYS)
+@of_both
+def test_a_taken_value_does_not_change_afterwards(cells_of):
+    shard = cells_of(CALENDAR, RECORDINGS_DAYS)
     cell = MinuteCell("ada", START_US // MINUTE_US)
     shard.add(None, Contribution({("ada", cell.minute, ("reply",)): 1}))
     taken = shard.take_changed()
@@ -176,8 +191,9 @@ def test_a_taken_value_does_not_change_afterwards():
     assert taken[cell] == {("reply",): 1}
 
 
-def test_minutes_expire_as_time_passes_and_time_never_runs_back():
-    shard = ShardCells(CALENDAR, RECORDINGS_DAYS)
+@of_both
+def test_minutes_expire_as_time_passes_and_time_never_runs_back(cells_of):
+    shard = cells_of(CALENDAR, RECORDINGS_DAYS)
     minute = START_US // MINUTE_US
     contribution = Contribution({("ada", minute, ("won", "p", "EUR")): 1})
     shard.add(None, contribution)
@@ -197,8 +213,9 @@ def test_minutes_expire_as_time_passes_and_time_never_runs_back():
     assert list(shard.all_cells()) == [DayCell("ada", CALENDAR.day(START_US))]
 
 
-def test_the_last_advance_is_found_again_when_its_deal_takes_it_back():
-    shard = ShardCells(CALENDAR, RECORDINGS_DAYS)
+@of_both
+def test_the_last_advance_is_found_again_when_its_deal_takes_it_back(cells_of):
+    shard = cells_of(CALENDAR, RECORDINGS_DAYS)
     first, second, third = (Contribution(advances={"ada": at}) for at in (3, 5, 5))
     for one in (first, second, third):
         shard.add(None, one)
@@ -216,8 +233,9 @@ def test_the_last_advance_is_found_again_when_its_deal_takes_it_back():
     assert shard.take_changed() == {AdvanceCell("ada"): None}
 
 
-def test_newest_is_the_newest_seen():
-    shard = ShardCells(CALENDAR, RECORDINGS_DAYS)
+@of_both
+def test_newest_is_the_newest_seen(cells_of):
+    shard = cells_of(CALENDAR, RECORDINGS_DAYS)
     for at in (None, 5, 3):
         shard.see(at)
 

@@ -29,9 +29,9 @@ from funnelwatch.streams.links import Link
 from funnelwatch.streams.links import decode as decode_link
 from funnelwatch.streams.links import encode as encode_link
 from funnelwatch.streams.oracle import Report
-from funnelwatch.streams.shard import ShardCells
 from funnelwatch.streams.table import Table
 from support.messages import Record
+from support.read_cells import cells_of
 
 CHUNK_MAX = 8
 DAY_US = 86_400_000_000
@@ -63,9 +63,10 @@ class Partition:
     def _start(self, offsets: tuple[int, int]) -> None:
         """A new worker: the cells come from the rows on the disk, and all of them are published."""
         self.read = list(offsets)
-        self.entities = KindFold(self.fold, self.floor.context, compiled=self.floor.has_compiled())
+        is_compiled = self.floor.has_compiled()
+        self.entities = KindFold(self.fold, self.floor.context, compiled=is_compiled)
         self.redelivered_through = self.folded.copy()
-        self.cells = ShardCells(self.floor.context.calendar, self.floor.settings.recordings_days)
+        self.cells = cells_of(self.floor.context, self.floor.settings.recordings_days, is_compiled=is_compiled)
         self.cells.advance_to(self.floor.now)
         for subject, row in self.disk.items():
             self.cells.add(None, self.fold.contribution(subject, self.fold.decode(row), self.floor.context))
@@ -113,9 +114,7 @@ class Partition:
             assert of_kind is kind
         tally, through = Tally(), self.redelivered_through[log]
         rows = [self.disk.get(key.decode()) for key in work.keys]
-        outcome = self.entities.apply(
-            work, rows, self.cells, tally, seen_before=lambda record: record.offset <= through, home=None
-        )
+        outcome = self.entities.apply(work, rows, tally, seen_before=lambda record: record.offset <= through, home=None)
         written = {key.decode(): row for key, row in outcome.rows.items()}
         self.disk.update(written)
         outcome.add_to(self.cells)

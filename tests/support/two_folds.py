@@ -13,10 +13,11 @@ from funnelwatch.agents.partitioning import partition_of
 from funnelwatch.schemas.codec import UNLIMITED
 from funnelwatch.schemas.events import Kind
 from funnelwatch.streams import compiled
+from funnelwatch.streams.cells import REMOVED
 from funnelwatch.streams.folds import FOLDS
 from funnelwatch.streams.links import encode as encode_link
-from funnelwatch.streams.shard import ShardCells
 from support.messages import Record
+from support.read_cells import as_read, cells_of
 
 
 def need_compiled():
@@ -34,7 +35,7 @@ class Side:
     def __init__(self, kind, context, *, is_compiled, home=None, recordings_days=30):
         self.kind = kind
         self.fold = KindFold(FOLDS[kind], context, compiled=is_compiled)
-        self.cells = ShardCells(context.calendar, recordings_days)
+        self.cells = cells_of(context, recordings_days, is_compiled=is_compiled)
         self.is_compiled = is_compiled
         self.rows: dict[bytes, bytes] = {}
         self.published: dict = {}
@@ -57,7 +58,6 @@ class Side:
             outcome = self.fold.apply(
                 work,
                 rows,
-                self.cells,
                 tally,
                 seen_before=lambda record: record.offset <= redelivered_through,
                 home=self.home,
@@ -84,7 +84,7 @@ class Side:
             "refused": sorted(
                 (one.record.offset, one.index or -1, one.refusal.reason, one.refusal.detail) for one in tally.refused
             ),
-            "cells": self.cells.all_cells(),
+            "cells": as_read(self.cells.all_published()),
         }
 
     def _links(self, outcome):
@@ -97,12 +97,12 @@ class Side:
         return sorted(told)
 
     def _publish(self):
-        for cell, value in self.cells.take_changed().items():
-            if value is None:
+        for cell, value in self.cells.take_published().items():
+            if value == REMOVED:
                 self.published.pop(cell, None)
             else:
                 self.published[cell] = value
-        assert self.published == self.cells.all_cells()
+        assert as_read(self.published) == as_read(self.cells.all_published())
 
 
 PUNCTUAL_US = 1_793_100_000_000_000
