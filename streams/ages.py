@@ -38,6 +38,8 @@ class Ages:
             number = bin_of(longest)
             if number == ZERO_BIN:
                 last = len(since)
+            elif first + 1 == len(since) or bin_of(self._calendar.working_us(since[first + 1], now)) != number:
+                last = first + 1
             else:
                 last = bisect_right(since, self._calendar.working_before(now, self._start(number, longest)), lo=first)
             bins[number] = last - first

@@ -68,8 +68,7 @@ class Documents:
         self._ages = Ages(self._calendar)
         self._working_day_us = longest_day_us(settings.calendar)
         self._windows: Windows | None = None
-        self._peers: dict[tuple[str, str], dict[str, LeadFigures]] = {}
-        self._peers_of = (-1, -1)
+        self._peers: dict[Key, tuple[tuple[int, int], dict[str, LeadFigures]]] = {}
         self._recall = Recall(table, self._exchange)
 
     def rep(self, rep: str, now: int) -> Document:
@@ -122,7 +121,8 @@ class Documents:
         key = (subject.level, subject.id)
         by_day = self._recall.by_day(key, spans)
         by_minute = merging.over_minutes(self._table.minutes(*key), spans.minutes)
-        shown = {name: self._recall.figures(index) for name, index in by_minute.items()} | by_day.figures
+        shown = {name: self._recall.of_minutes(key, name, index) for name, index in by_minute.items()}
+        shown |= by_day.figures
         return Document(
             level=subject.level,
             id=subject.id,
@@ -228,13 +228,12 @@ class Documents:
         return conversion.leak(own, expected, self._peer(*subject.peer)[window])
 
     def _peer(self, level: str, name: str) -> dict[str, LeadFigures]:
-        """Lead figures of a team or the organisation, kept until the table changes or the day ends."""
+        """Lead figures of a team or the organisation, kept until its days change or the day ends."""
         assert self._windows is not None
         today, spans = self._windows.today, self._windows.days
-        if self._peers_of != (self._table.revision, today):
-            self._peers_of = (self._table.revision, today)
-            self._peers.clear()
-        if (level, name) not in self._peers:
+        as_of = (self._table.freshness(level, name).ever, today)
+        kept = self._peers.get((level, name))
+        if kept is None or kept[0] != as_of:
             days = self._table.days(level, name)
             first = min(spans[window].first for window in CONVERSION_WINDOWS)
             only_leads = {
@@ -243,10 +242,9 @@ class Documents:
                 if day in days
             }
             sums = merging.backwards(only_leads, {window: spans[window] for window in CONVERSION_WINDOWS}, today)
-            self._peers[level, name] = {
-                window: conversion.lead_figures(Index(merged)) for window, merged in sums.items()
-            }
-        return self._peers[level, name]
+            found = {window: conversion.lead_figures(Index(merged)) for window, merged in sums.items()}
+            kept = self._peers[level, name] = as_of, found
+        return kept[1]
 
     def _outreach(self, subject: Subject, spans: Windows, shown: dict[str, Figures]) -> Outreach:
         per_day = self._per_day(subject)

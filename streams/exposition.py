@@ -22,6 +22,8 @@ LABEL_CHARS_MAX: Final = 256
 SERIES_PER_SUBJECT_MAX: Final = 4_000
 """More series than this of one subject are not exposed: labels come from publishers, who may invent stages."""
 _LABEL_CACHE_SIZE: Final = 65_536
+SUBJECT_LABELS: Final = 2
+"""So many labels say whose series it is (rep and team)."""
 
 Sample = tuple[str, tuple[str, ...], str]
 """(metric, values of its labels, value as text). The label values stand in the order of the catalogue."""
@@ -46,6 +48,19 @@ def label_text(text: str) -> str:
 def _pair(label: str, value: str) -> str:
     escaped = label_text(value).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
     return f'{label}="{escaped}"'
+
+
+@lru_cache(maxsize=_LABEL_CACHE_SIZE)
+def _pairs(labels: tuple[str, ...], values: tuple[str, ...]) -> str:
+    return ",".join(map(_pair, labels, values))
+
+
+def _labels(labels: tuple[str, ...], values: tuple[str, ...]) -> str:
+    """All labels: whose series it is comes first, and what follows is the same for many."""
+    if len(labels) <= SUBJECT_LABELS:
+        return _pairs(labels, values)
+    whose = _pairs(labels[:SUBJECT_LABELS], values[:SUBJECT_LABELS])
+    return f"{whose},{_pairs(labels[SUBJECT_LABELS:], values[SUBJECT_LABELS:])}"
 
 
 def prefers_openmetrics(accept: str) -> bool:
@@ -100,7 +115,7 @@ class Exposition:
         for name, values, value in samples:
             count += 1
             if count <= SERIES_PER_SUBJECT_MAX:
-                labels = ",".join(map(_pair, self._families[name].metric.labels, values))
+                labels = _labels(self._families[name].metric.labels, values)
                 lines.setdefault(name, []).append(f"{name}{{{labels}}} {value}\n" if labels else f"{name} {value}\n")
         for name, texts in lines.items():
             self._families[name].blocks[subject] = "".join(texts).encode()
@@ -117,6 +132,10 @@ class Exposition:
 
     def page(self, *, openmetrics: bool = False) -> bytes:
         """Everything, in one of the two formats."""
+        return b"".join(self.parts(openmetrics=openmetrics))
+
+    def parts(self, *, openmetrics: bool = False) -> list[bytes]:
+        """As `page`, in pieces, which stay what they are when subjects change."""
         parts: list[bytes] = []
         for family in self._families.values():
             if family.blocks:
@@ -124,4 +143,4 @@ class Exposition:
                 parts.extend(family.blocks.values())
         if openmetrics:
             parts.append(b"# EOF\n")
-        return b"".join(parts)
+        return parts

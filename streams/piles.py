@@ -13,9 +13,8 @@ from types import MappingProxyType
 from typing import Final
 
 from funnelwatch.streams.cells import LEAD_PIPELINE, OpenDeal, OpenLead
+from funnelwatch.streams.kpis.parts import StageKey
 
-StageKey = tuple[str, str]
-"""(pipeline, stage)."""
 Worth = dict[tuple[str, str], tuple[int, int]]
 """(deals, money units) by (rep, currency); without rates the rep is ``""``."""
 

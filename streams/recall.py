@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from funnelwatch.schemas.document import Figures
 from funnelwatch.streams import merging
 from funnelwatch.streams.cells import Sums
-from funnelwatch.streams.kpis.figures import figures
+from funnelwatch.streams.kpis.figures import CLOSES, CYCLE, Change, figures, renewed
 from funnelwatch.streams.kpis.flow import ended_bins
 from funnelwatch.streams.kpis.parts import Bins, Index, bins_of
 from funnelwatch.streams.kpis.sales import Closed
@@ -36,10 +36,15 @@ class Month(NamedTuple):
 
 
 class ByDay(NamedTuple):
-    """What the windows of whole days come to, and what the funnel and sales need of them."""
+    """What the windows of whole days come to, and what the funnel and sales need of them.
+
+    ``sums`` are today's; ``settled`` is when any day before last changed.
+    """
 
     today: int
     revision: int
+    settled: int
+    sums: Sums
     figures: dict[str, Figures]
     mtd: Closed
     prev_month: Closed
@@ -65,6 +70,7 @@ class Recall:
         self._exchange = exchange
         self._past: dict[Key, _Past] = {}
         self._by_day: dict[Key, ByDay] = {}
+        self._by_minute: dict[tuple[Key, str], tuple[Index, Figures]] = {}
         self._months: dict[tuple[Key, int], Month] = {}
 
     def by_day(self, key: Key, spans: Windows) -> ByDay:
@@ -114,13 +120,18 @@ class Recall:
 
     def _computed(self, key: Key, spans: Windows, revision: int) -> ByDay:
         today = self._table.days(*key).get(spans.today, {})
-        past = self._past_of(key, spans).windows
-        indexes = {name: index.plus(today) if today else index for name, index in past.items()}
+        past = self._past_of(key, spans)
+        before = self._by_day.get(key)
+        if before is not None and (before.today, before.settled) == (spans.today, past.revision):
+            return self._renewed(before, past.windows, today, revision)
+        indexes = {name: index.plus(today) if today else index for name, index in past.windows.items()}
         shown = {name: self._figures(index) for name, index in indexes.items()}
         previous = self.whole_month(key, spans.days["prev_month"].first)
         return ByDay(
             today=spans.today,
             revision=revision,
+            settled=past.revision,
+            sums=dict(today),
             figures={name: found for name, (found, _) in shown.items()} | {"prev_month": previous.figures},
             mtd=shown["mtd"][1],
             prev_month=previous.closed,
@@ -129,9 +140,45 @@ class Recall:
             ended_30d=ended_bins(indexes["30d"]),
         )
 
+    def _renewed(self, before: ByDay, past: dict[str, Index], today: Sums, revision: int) -> ByDay:
+        """What only today's sums made different."""
+        change = Change.of({measure for measure, _ in before.sums.items() ^ today.items()})
+        names = change.measured
+        indexes = {name: index.some(today, names, change.stages) for name, index in past.items()}
+        closed = {name: self._closed(index) for name, index in indexes.items()}
+        shown = {
+            name: renewed(before.figures[name], change, index, closed[name], self._exchange)
+            for name, index in indexes.items()
+        }
+        result = before._replace(revision=revision, sums=dict(today), figures=before.figures | shown)
+        if not CLOSES.isdisjoint(change.names):
+            result = result._replace(mtd=closed["mtd"], closed_90d=closed["90d"])
+        if not CYCLE.isdisjoint(change.names):
+            result = result._replace(cycle_90d=bins_of(indexes["90d"].of("cycle")))
+        if change.stages:
+            kept = {key: bins for key, bins in before.ended_30d.items() if key not in change.stages}
+            result = result._replace(ended_30d=kept | ended_bins(indexes["30d"]))
+        return result
+
+    def of_minutes(self, key: Key, window: str, index: Index) -> Figures:
+        """The figures of the sums of a window of minutes."""
+        before = self._by_minute.get((key, window))
+        closed = self._closed(index)
+        if before is None:
+            found = figures(index, closed, self._exchange)
+        else:
+            found = renewed(before[1], Change.between(before[0], index), index, closed, self._exchange)
+        if len(self._by_minute) >= FIGURES_MAX:
+            self._by_minute.clear()
+        self._by_minute[key, window] = index, found
+        return found
+
     def figures(self, index: Index) -> Figures:
         """The figures of any sums."""
         return self._figures(index)[0]
+
+    def _closed(self, index: Index) -> Closed:
+        return Closed.of(index, self._exchange)
 
     def _figures(self, index: Index) -> tuple[Figures, Closed]:
         closed = Closed.of(index, self._exchange)

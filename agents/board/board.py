@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from math import inf
 from typing import Final
@@ -14,6 +15,7 @@ from funnelwatch.agents.board.figures import Figures
 from funnelwatch.agents.board.hub import Hub
 from funnelwatch.agents.board.judgement import Judgement
 from funnelwatch.agents.board.now import judging_now
+from funnelwatch.agents.board.pace import Pace
 from funnelwatch.agents.board.publisher import Publisher
 from funnelwatch.agents.board.reader import Reader
 from funnelwatch.agents.board.shards import MICROSECONDS, topic_of
@@ -43,6 +45,8 @@ JUDGE_AT_ONCE_SECONDS: Final = 0.1
 """So soon after a judgement the next one, if a rep's deals changed: a page waits for nothing but the scrape."""
 BEHIND_SECONDS_MAX: Final = 10.0
 """Nobody is judged by figures that lack what was published longer ago: of half a picture much looks like trouble."""
+SCRAPE_REST: Final = 0.5
+"""Series that are made when they are read leave others a third of a core: the reader waits for them."""
 EVENTS: Final = {"reps": "rep", "teams": "team", "organisation": "organisation"}
 """The event of the stream that carries the rows of each level."""
 OWN: Final = "board"
@@ -72,6 +76,7 @@ class Board:
         self._refresh_seconds = 0.0
         self._fresh = False
         self._holding = False
+        self._settling = asyncio.Lock()
 
     def trouble(self) -> str | None:
         """Why figures cannot be answered now, in a sentence; None if they can."""
@@ -95,9 +100,10 @@ class Board:
         self._refresh_seconds = clock.monotonic() - began
         if not self._fresh:
             self._fresh = True
+            gc.freeze()  # what is there now stays: a collection that looks at all of it holds everybody up
             self._tell_everything()
-        for document, body in changes.documents:
-            self.publisher.document(document, body)
+        for document in changes.documents:
+            self.publisher.document(document)
         for level, subject in changes.gone:
             if level == "rep":
                 self.publisher.gone(subject)
@@ -220,11 +226,12 @@ class Board:
     def _age_seconds(updated_us: int) -> float:
         return max(0, clock.now_us() - updated_us) / MICROSECONDS
 
-    def metrics(self, *, openmetrics: bool) -> bytes:
-        """The page for Prometheus."""
-        self.series.settle()
-        self.page.put(OWN, self._own_samples())
-        return self.page.page(openmetrics=openmetrics)
+    async def metrics(self, *, openmetrics: bool) -> list[bytes]:
+        """The page for Prometheus, in pieces, as of one instant."""
+        async with self._settling:
+            await self.figures.settle(Pace(SCRAPE_REST))
+            self.page.put(OWN, self._own_samples())
+            return self.page.parts(openmetrics=openmetrics)
 
     def _own_samples(self) -> list[Sample]:
         found: list[Sample] = []

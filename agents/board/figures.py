@@ -33,6 +33,8 @@ OVER_PER_REFRESH: Final = 50
 More of them, for as long as the rest of the refresh took, where listing so many takes long."""
 AGED_PER_REFRESH: Final = 400
 """Documents renewed in one refresh only since a minute has passed; those that changed come first."""
+UNSHOWN_MAX: Final = 2_000
+"""Documents whose series wait to be made until they are read; more are not put off, or reading took too long."""
 TOGETHER_SECONDS: Final = 1.0
 """Teams and the organisation change with every rep: they are computed again at most this often."""
 OTHERS_SECONDS: Final = 60.0
@@ -58,20 +60,26 @@ class Entry(msgspec.Struct, gc=False):
     """A document as it is served, and as of when it holds."""
 
     document: Document
-    body: bytes
-    etag: str
     row: Row
     minute: int
     revision: int
     computed: float
+    served: tuple[bytes, str] | None = None
+
+    def answer(self) -> tuple[bytes, str]:
+        """The document as JSON, and a tag that tells it from all others; made when somebody asks."""
+        if self.served is None:
+            body = msgspec.json.encode(self.document)
+            self.served = body, hashlib.blake2b(body, digest_size=12).hexdigest()
+        return self.served
 
 
 class Changes(msgspec.Struct, gc=False):
-    """What a refresh found: new rows, the subjects that are gone, and reps' new documents with their JSON."""
+    """What a refresh found: new rows, the subjects that are gone, and reps' new documents."""
 
     rows: list[Row] = []
     gone: list[Key] = []
-    documents: list[tuple[Document, bytes]] = []
+    documents: list[Document] = []
 
 
 class Figures:
@@ -92,6 +100,8 @@ class Figures:
         self._withheld: Mapping[Key, frozenset[str]] = {}
         self._severities: Mapping[Key, str] = {}
         self._moved: set[Key] = set()
+        self._unshown: set[Key] = set()
+        self._unshown_evidence: set[Key] = set()
         self._renewed: set[str] = set()
         self._shown: dict[Key, Row] = {}
 
@@ -147,12 +157,12 @@ class Figures:
         self._evidence, self._severities, self._details, self._withheld = evidence, severities, details, withheld
         for key in details.keys() | before[2].keys():
             found = details.get(key, {}), withheld.get(key, frozenset())
-            if found != (before[2].get(key, {}), before[3].get(key, frozenset())) and (entry := self._entries.get(key)):
-                self._series.put_details(entry.document, *found)
+            if found != (before[2].get(key, {}), before[3].get(key, frozenset())):
+                self._unshown_evidence.add(key)
             await pace.rest()
         for key in evidence.keys() | before[0].keys():
-            if evidence.get(key) != before[0].get(key) and (entry := self._entries.get(key)):
-                self._series.put_evidence(entry.document, evidence.get(key, {}))
+            if evidence.get(key) != before[0].get(key):
+                self._unshown_evidence.add(key)
                 self._moved.add(key)
             await pace.rest()
         self._moved.update(
@@ -179,8 +189,28 @@ class Figures:
             await self._renew(over[i : i + OVER_PER_REFRESH], now, pace, inf)
             if clock.monotonic() >= until:
                 break
+        if len(self._unshown) > UNSHOWN_MAX:
+            await self.settle(pace)
         self._report(changes)
         return changes
+
+    async def settle(self, pace: Pace) -> None:
+        """Bring the series up to what is computed; to be called before they are read."""
+        for key in list(self._unshown):
+            self._unshown.discard(key)
+            if key != ORGANISATION and (entry := self._entries.get(key)):
+                self._series.put(entry.document)
+                self._unshown_evidence.add(key)
+            await pace.rest()
+        for key in list(self._unshown_evidence):
+            self._unshown_evidence.discard(key)
+            if key != ORGANISATION and (entry := self._entries.get(key)):
+                self._series.put_evidence(entry.document, self._evidence.get(key, {}))
+                self._series.put_details(
+                    entry.document, self._details.get(key, {}), self._withheld.get(key, frozenset())
+                )
+            await pace.rest()
+        self._series.settle()
 
     async def _renew(self, keys: Iterable[Key], now: int, pace: Pace, until: float) -> None:
         for key in keys:
@@ -207,9 +237,7 @@ class Figures:
                 if _differ(self._shown.get(key), entry.row):
                     self._shown[key] = entry.row
                     changes.rows.append(entry.row)
-        changes.documents = [
-            (entry.document, entry.body) for rep in self._renewed if (entry := self._entries.get(("rep", rep)))
-        ]
+        changes.documents = [entry.document for rep in self._renewed if (entry := self._entries.get(("rep", rep)))]
         self._moved.clear()
         self._renewed.clear()
 
@@ -245,10 +273,7 @@ class Figures:
         self._entries[key] = entry = self._compute(key, now)
         self._computed.pop(key, None)
         self._computed[key] = None
-        if key != ORGANISATION:
-            self._series.put(entry.document)
-            self._series.put_evidence(entry.document, self._evidence.get(key, {}))
-            self._series.put_details(entry.document, self._details.get(key, {}), self._withheld.get(key, frozenset()))
+        self._unshown.add(key)
         self._moved.add(key)
         if key[0] == "rep":
             self._changed.pop(key[1], None)
@@ -257,11 +282,7 @@ class Figures:
 
     def _compute(self, key: Key, now: int) -> Entry:
         document = self._document(key)(now)
-        body = msgspec.json.encode(document)
-        etag = hashlib.blake2b(body, digest_size=12).hexdigest()
-        return Entry(
-            document, body, etag, self._row(document), now // MINUTE_US, self._table.revision, clock.monotonic()
-        )
+        return Entry(document, self._row(document), now // MINUTE_US, self._table.revision, clock.monotonic())
 
     def _document(self, key: Key) -> Callable[[int], Document]:
         level, subject = key
@@ -282,6 +303,8 @@ class Figures:
         del self._entries[key], self._computed[key]
         self._shown.pop(key, None)
         self._series.remove(*key)
+        self._unshown.discard(key)
+        self._unshown_evidence.discard(key)
         if key[0] == "rep":
             self._changed.pop(key[1], None)
             self._roster.free_place()

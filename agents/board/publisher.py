@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from funnelwatch.agents import topics
+from funnelwatch.agents.board.pace import Pace
 from funnelwatch.agents.connections import kafka_client
 from funnelwatch.schemas.document import Alert, Document
 from funnelwatch.schemas.settings import Secrets, Settings
@@ -41,22 +42,20 @@ class Publisher:
         self._options = kafka_client(settings, secrets)
         self._reps_topic = topics.reps_topic(settings)
         self._alerts_topic = topics.alerts_topic(settings)
+        self._fresh: dict[str, Document] = {}
         self._waiting: dict[str, bytes | None] = {}
         self._alerts: deque[tuple[str, bytes]] = deque(maxlen=ALERTS_WAITING_MAX)
         self._digests: dict[str, bytes] = {}
         self._reachable: bool | None = None
         self.failures_total = 0
 
-    def document(self, document: Document, body: bytes) -> None:
+    def document(self, document: Document) -> None:
         """A rep's document; unless it says the same as the last one, as of another instant."""
-        timeless = msgspec.json.encode(msgspec.structs.replace(document, as_of=""))
-        digest = hashlib.blake2b(timeless, digest_size=12).digest()
-        if self._digests.get(document.id) != digest:
-            self._digests[document.id] = digest
-            self._waiting[document.id] = body
+        self._fresh[document.id] = document
 
     def gone(self, rep: str) -> None:
         """A rep who is listed no more: compaction forgets the document."""
+        self._fresh.pop(rep, None)
         if self._digests.pop(rep, None) is not None:
             self._waiting[rep] = None
 
@@ -81,11 +80,26 @@ class Publisher:
                 await producer.stop()
             await asyncio.sleep(RETRY_SECONDS)
 
+    async def _encode(self) -> None:
+        """Put up to send what does not say the same as before."""
+        pace = Pace()
+        for rep in list(self._fresh)[:DOCUMENTS_PER_ROUND]:
+            document = self._fresh.pop(rep, None)
+            if document is not None:
+                body = msgspec.json.encode(document)
+                as_of = b'"as_of":' + msgspec.json.encode(document.as_of)  # no text has quotes that are not escaped
+                digest = hashlib.blake2b(body.replace(as_of, b"", 1), digest_size=12).digest()
+                if self._digests.get(rep) != digest:
+                    self._digests[rep] = digest
+                    self._waiting[rep] = body
+            await pace.rest()
+
     async def _round(self, producer: Any) -> None:
         while self._alerts:
             key, value = self._alerts[0]
             await producer.send_and_wait(self._alerts_topic, value, key=key.encode())
             self._alerts.popleft()
+        await self._encode()
         batch = {rep: self._waiting.pop(rep) for rep in list(self._waiting)[:DOCUMENTS_PER_ROUND]}
         try:
             await self._deliver(producer, batch)

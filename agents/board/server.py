@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from aiohttp import ETag, web
+from aiohttp import ETag, hdrs, web
 
 from funnelwatch.agents import clock
 from funnelwatch.agents.board.acknowledging import Acknowledgement, NotAcknowledgedError, acknowledge
-from funnelwatch.agents.board.board import EVENTS, Board
+from funnelwatch.agents.board.board import EVENTS, SCRAPE_REST, Board
 from funnelwatch.agents.board.hub import Full, encode_event
 from funnelwatch.agents.board.openapi import API, JSON, PROBLEM, document
+from funnelwatch.agents.board.pace import Pace
 from funnelwatch.agents.board.roster import ORGANISATION, Key
 from funnelwatch.schemas.board import Problem
 from funnelwatch.streams.alerting.files import runbooks
@@ -25,6 +26,8 @@ DIRECTIONS: Final = {"en": "ltr", "fa": "rtl"}
 LANGUAGE: Final = "en"
 HEARTBEAT_SECONDS: Final = 15.0
 """A comment on a quiet stream, so that a page that went away is noticed."""
+PARTS_PER_WRITE: Final = 1_000
+"""Pieces of the metrics page, of some hundred bytes each, that are written at a time."""
 BOARD: Final = web.AppKey("board", Board)
 
 SECURITY_HEADERS: Final = {
@@ -87,11 +90,12 @@ async def _entry(request: web.Request, key: Key) -> web.Response:
     entry = board.figures.serve(key, board.now())
     if entry is None:
         return problem(404, f"No such {key[0]}", f"No {key[0]} has the id {key[1]!r}.")
-    tag = ETag(entry.etag)
-    if any(known.value in {entry.etag, "*"} for known in request.if_none_match or ()):
+    body, etag = entry.answer()
+    tag = ETag(etag)
+    if any(known.value in {etag, "*"} for known in request.if_none_match or ()):
         response = web.Response(status=304)
     else:
-        response = web.Response(body=entry.body, content_type=JSON, charset="utf-8")
+        response = web.Response(body=body, content_type=JSON, charset="utf-8")
     response.etag = tag
     response.headers["Cache-Control"] = "no-cache"
     return response
@@ -150,16 +154,24 @@ async def health(_: web.Request) -> web.Response:
     return web.Response(text="ok\n")
 
 
-async def metrics(request: web.Request) -> web.Response:
+async def metrics(request: web.Request) -> web.StreamResponse:
     """All KPIs, in the format asked for; a plain sentence while they are not whole."""
     board = request.app[BOARD]
     if trouble := board.trouble():
         return web.Response(status=503, text=f"{trouble}\n")
     openmetrics = prefers_openmetrics(request.headers.get("Accept", ""))
-    return web.Response(
-        body=board.metrics(openmetrics=openmetrics),
-        headers={"Content-Type": OPENMETRICS_TYPE if openmetrics else CLASSIC_TYPE},
-    )
+    parts = await board.metrics(openmetrics=openmetrics)
+    headers = {"Content-Type": OPENMETRICS_TYPE if openmetrics else CLASSIC_TYPE}
+    if request.method == hdrs.METH_HEAD:
+        return web.Response(headers=headers)
+    response = web.StreamResponse(headers=headers | SECURITY_HEADERS)
+    response.content_length = sum(map(len, parts))
+    await response.prepare(request)
+    pace = Pace(SCRAPE_REST)
+    for first in range(0, len(parts), PARTS_PER_WRITE):
+        await response.write(b"".join(parts[first : first + PARTS_PER_WRITE]))
+        await pace.rest()
+    return response
 
 
 async def told(request: web.Request) -> web.Response:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from typing import Final
 
+import uvloop
 from aiohttp import web
 
 from funnelwatch.agents.board.board import Board
@@ -16,6 +18,8 @@ from funnelwatch.schemas.settings import Secrets, Settings
 
 log = logging.getLogger(__name__)
 
+GC_THRESHOLDS: Final = (100_000, 50, 100)
+"""A document makes thousands of objects and no cycles: they are seldom looked for."""
 SHUTDOWN_SECONDS: Final = 3.0
 """Requests in flight get this long to end."""
 
@@ -29,7 +33,9 @@ def run(settings: Settings, secrets: Secrets) -> int:
     Raises:
         OperationError: The address cannot be listened on.
     """
-    return asyncio.run(serve(settings, secrets, asyncio.Event()))
+    gc.set_threshold(*GC_THRESHOLDS)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(serve(settings, secrets, asyncio.Event()))
 
 
 async def serve(settings: Settings, secrets: Secrets, stop: asyncio.Event) -> int:

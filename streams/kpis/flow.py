@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 from funnelwatch.schemas.document import Left, StageFlow
 from funnelwatch.streams.cells import LEAD_PIPELINE, Measure
-from funnelwatch.streams.kpis.parts import Bins, Index, durations
+from funnelwatch.streams.kpis.parts import Bins, Index, StageKey, durations
 
 Flow = dict[str, dict[str, StageFlow]]
 
@@ -21,9 +23,12 @@ class _Stage:
         self.left: dict[str, int] = {}
 
 
-def flows(index: Index) -> Flow:
-    """Traffic by pipeline and stage, in order of names; `LEAD_PIPELINE` is the flow of leads."""
-    stages: dict[tuple[str, str], _Stage] = {}
+def flows(index: Index, only: AbstractSet[StageKey] | None = None) -> Flow:
+    """Traffic by pipeline and stage, in order of names, or only that through some stages.
+
+    `LEAD_PIPELINE` is the flow of leads.
+    """
+    stages: dict[StageKey, _Stage] = {}
     for measure, number in index.of("entered"):
         _stage(stages, measure).entered = number
     for measure, number in index.of("left"):
@@ -33,7 +38,7 @@ def flows(index: Index) -> Flow:
     for measure, us in index.of("wall_us"):
         _stage(stages, measure).wall_us = us
     result: Flow = {}
-    for pipeline, name in sorted(stages):
+    for pipeline, name in sorted(stages if only is None else stages.keys() & only):
         stage, bins = stages[pipeline, name], index.bins
         result.setdefault(pipeline, {})[name] = StageFlow(
             stage.entered,
@@ -55,8 +60,8 @@ def ended_bins(index: Index) -> dict[tuple[str, str], Bins]:
     return {(pipeline, stage): bins for (name, pipeline, stage), bins in index.bins.items() if name == "work"}
 
 
-def _stage(stages: dict[tuple[str, str], _Stage], measure: Measure) -> _Stage:
-    key: tuple[str, str] = measure[1:3]  # type: ignore[assignment]  # pipeline and stage are texts
+def _stage(stages: dict[StageKey, _Stage], measure: Measure) -> _Stage:
+    key: StageKey = measure[1:3]  # type: ignore[assignment]  # pipeline and stage are texts
     stage = stages.get(key)
     if stage is None:
         stage = stages[key] = _Stage()

@@ -8,10 +8,9 @@ from funnelwatch.schemas.document import PipelineNow, StageNow
 from funnelwatch.schemas.settings import MONEY_UNITS
 from funnelwatch.streams.cells import OpenDeal
 from funnelwatch.streams.kpis.bottleneck import StageTimes, bottleneck
-from funnelwatch.streams.kpis.parts import SECOND_US, Amount, Bins, money_of, quantiles
+from funnelwatch.streams.kpis.parts import SECOND_US, Amount, Bins, StageKey, money_of, quantiles
 from funnelwatch.streams.kpis.sales import NONE, Closed
 from funnelwatch.streams.kpis.standing import Standing, Standings, View, amounts
-from funnelwatch.streams.piles import StageKey
 
 NO_BINS: Bins = {}
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -15,7 +16,7 @@ from funnelwatch.streams.sketch import bin_seconds, rank
 
 SECOND_US = 1_000_000
 
-Entries = Collection[tuple[Measure, int]]
+Entries = AbstractSet[tuple[Measure, int]] | Sequence[tuple[Measure, int]]
 """Measures of one name with their sums."""
 
 Bins = Mapping[int, int]
@@ -25,6 +26,11 @@ BinsKey = tuple[str, str, str]
 
 BINNED: Final = frozenset({"work", "wall"})
 """Measures of which there are so many that they are kept as bins from the start."""
+FLOW: Final = BINNED | {"entered", "left", "work_us", "wall_us"}
+"""Measures of the traffic through stages."""
+
+StageKey = tuple[str, str]
+"""(pipeline, stage)."""
 
 _EMPTY: Sums = {}
 
@@ -77,7 +83,16 @@ class Index:
         result.add(sums)
         return result
 
-    def of(self, name: str) -> Entries:
+    def some(self, sums: Mapping[Measure, int], names: AbstractSet[str], stages: AbstractSet[StageKey]) -> Index:
+        """As `plus`, only of measures of some names, and the bins of some stages."""
+        result = Index()
+        result.names = {name: self.names[name].copy() for name in names if name in self.names}
+        if stages:
+            result.bins = {key: counts.copy() for key, counts in self.bins.items() if key[1:] in stages}
+        result.add({measure: amount for measure, amount in sums.items() if measure[0] in names})
+        return result
+
+    def of(self, name: str) -> AbstractSet[tuple[Measure, int]]:
         """The entries of a name; none is an empty collection."""
         return self.names.get(name, _EMPTY).items()
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from funnelwatch.schemas.settings import Settings
 from funnelwatch.streams.ages import Ages
 from funnelwatch.streams.cells import LEAD_PIPELINE
-from funnelwatch.streams.kpis.parts import Amount, Bins, amounts_of
-from funnelwatch.streams.piles import Pile, StageKey, Stages, Worth
+from funnelwatch.streams.kpis.parts import Amount, Bins, StageKey, amounts_of
+from funnelwatch.streams.piles import Pile, Stages, Worth
 from funnelwatch.streams.rates import Exchange
 
 HOUR_SECONDS = 3_600

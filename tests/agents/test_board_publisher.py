@@ -91,7 +91,7 @@ async def until(holds) -> None:
 
 
 def offer(publisher: Publisher, one) -> None:
-    publisher.document(one, msgspec.json.encode(one))
+    publisher.document(one)
 
 
 async def test_a_document_that_only_aged_is_not_published_again(kafka):

@@ -38,6 +38,16 @@ measures = st.sampled_from(
         ("lead", "qualified"),
         ("lead", "converted"),
         ("email", 1),
+        ("call", "outbound", 1, "connected"),
+        ("created", "default"),
+        ("advance", "default"),
+        ("touch", 650),
+        ("entered", "default", "New"),
+        ("entered", "default", "Old"),
+        ("left", "default", "New", "won"),
+        ("work_us", "other", "New"),
+        ("wall", "@leads", "new", 700),
+        ("entered", "@leads", "new"),
     ]
 )
 sums = st.dictionaries(measures, st.integers(1, 3), max_size=3)
