@@ -31,7 +31,7 @@ try:
 except ImportError:  # no compiler when it was installed
     _native = None  # type: ignore[assignment]  # asked for by `is_installed`
 
-INTERFACE: Final = 4
+INTERFACE: Final = 5
 """What `native/src/lib.rs` has to say: what was built for another way of being called is not used."""
 KINDS: Final = (Kind.DEAL, Kind.LEAD, Kind.CALL, Kind.EMAIL)
 """Events of reps are rare and rich: they are left to the twin."""

@@ -57,6 +57,11 @@ class CompiledCells:
         return self._cells.newest
 
     @property
+    def size(self) -> int:
+        """See `streams.shard.Cells`."""
+        return self._cells.size
+
+    @property
     def is_changed(self) -> bool:
         """See `streams.shard.Cells`."""
         return self._cells.is_changed

@@ -67,6 +67,10 @@ class Cells(Protocol):
     def all_published(self) -> dict[bytes, bytes]:
         """Every cell as it is published."""
 
+    @property
+    def size(self) -> int:
+        """How many cells there are, but for advances."""
+
 
 class ShardCells:
     """The cells of one (kind, partition), and which of them changed. Time comes in by `advance_to`.
@@ -158,7 +162,16 @@ class ShardCells:
 
     def forget_changed(self) -> None:
         """See `Cells`."""
-        self.take_changed()
+        for _, sums in self._sums():
+            sums.changed.clear()
+        self._advanced.clear()
+        self._changed_items.clear()
+
+    @property
+    def size(self) -> int:
+        """See `Cells`."""
+        sums = sum(len(bucket) for _, sums in self._sums() for bucket in sums.horizon.buckets.values())
+        return sums + len(self._items)
 
     def all_published(self) -> dict[bytes, bytes]:
         """See `Cells`."""

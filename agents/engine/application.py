@@ -29,7 +29,7 @@ from funnelwatch.agents.engine.kind_fold import KindFold
 from funnelwatch.agents.engine.metrics import Metrics
 from funnelwatch.agents.engine.outbox import Outbox
 from funnelwatch.agents.engine.progress import Position, Progress
-from funnelwatch.agents.engine.recovery import GenerationRecovery
+from funnelwatch.agents.engine.recovery import GenerationRecovery, PromptTables
 from funnelwatch.agents.engine.recovery_progress import Part, RecoveryWatch
 from funnelwatch.agents.engine.room import EXIT_NO_ROOM, is_no_room
 from funnelwatch.agents.engine.shards import Shards, ShardsOfKind
@@ -315,6 +315,7 @@ def new_app(settings: Settings, secrets: Secrets) -> FunnelApp:
         producer_max_request_size=topics.LETTER_WITH_HEADERS_BYTES_MAX,  # letters are larger than a broker's default
         web_enabled=False,
         Monitor=QuietMonitor,
+        TableManager=PromptTables,
     )
     app.tables._recovery = GenerationRecovery(app, app.tables, beacon=app.tables.beacon)  # noqa: SLF001  (no setting)
     return app

@@ -116,10 +116,9 @@ class Publisher:
             self._sample(now_us())
         ours = [shard for shard in self._shards if shard.is_current and (shard.claimed or await self._claim(shard))]
         cells = 0
-        for shard in ours:
-            if shard.publish_all:
-                self._shards.age(shard.cells)
-                cells += await self._publish_everything(shard)
+        for shard in sorted((shard for shard in ours if shard.publish_all), key=_size):  # large ones let others wait
+            self._shards.age(shard.cells)
+            cells += await self._publish_everything(shard)
         ready = [shard for shard in ours if shard.claimed and not shard.publish_all]
         cells += await self._publish_changes(ready, is_beat=is_beat)
         if is_beat:
@@ -223,6 +222,10 @@ class Publisher:
         with suppress(TimeoutError, redis.exceptions.RedisError, OSError):
             for shard in islice(self._shards, 1):
                 await self._store.say_refused(shard, self.refusal)
+
+
+def _size(shard: Shard) -> int:
+    return shard.cells.size
 
 
 def _portions(shards: list[Shard]) -> Iterator[tuple[Shard, dict[bytes, bytes]]]:

@@ -1,4 +1,4 @@
-"""Faust's recovery, never completing for a generation that has passed.
+"""Faust's tables without a wait at the start, and its recovery, never completing for a generation that has passed.
 
 Stock lets the completion of one generation run on into the next: its tables then open partitions that the new
 recovery is still filling, or end the opening that the new generation has begun, and a partition stays closed.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from faust.tables.manager import TableManager
 from faust.tables.recovery import RebalanceAgain, Recovery
 
 NO_GENERATION = -1
@@ -29,3 +30,12 @@ class GenerationRecovery(Recovery):  # type: ignore[misc]  # Faust is untyped
             raise RebalanceAgain
         self.completing = generation_id
         await super().on_recovery_completed(generation_id)
+
+
+class PromptTables(TableManager):  # type: ignore[misc]  # Faust is untyped
+    """Stock waits for a second before it starts, since a table may still be added; ours are all there by then."""
+
+    async def on_start(self) -> None:
+        """As stock, but for the wait."""
+        await self._update_channels()
+        await self.recovery.start()

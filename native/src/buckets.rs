@@ -67,6 +67,10 @@ impl SumsByTime {
         self.changed.extend(past.into_keys());
     }
 
+    pub fn size(&self) -> usize {
+        self.sums.len()
+    }
+
     pub fn of(&self, place: (i64, u32)) -> Option<&[Sum]> {
         self.sums.get(&place).map(Vec::as_slice)
     }

@@ -75,6 +75,12 @@ impl Cells {
         self.newest
     }
 
+    /// How many cells there are, but for advances.
+    #[getter]
+    fn size(&self) -> usize {
+        self.days.size() + self.minutes.size() + self.closes.size() + self.items.len()
+    }
+
     #[getter]
     fn is_changed(&self) -> bool {
         let sums = [&self.days, &self.minutes, &self.closes];

@@ -69,7 +69,7 @@ fn read_links(py: Python<'_>, records: &Bound<'_, PyAny>) -> PyResult<(HashMap<&
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     std::panic::set_hook(Box::new(|_| ())); // what is left to Python is no news, and would quote what was sent
-    module.add("INTERFACE", 4)?;
+    module.add("INTERFACE", 5)?;
     module.add("FOLD_VERSION", 2)?;
     module.add("MEMBERS", HashMap::from(MEMBERS))?;
     module.add("PACKER_INTERFACE", 1)?;
