@@ -6,12 +6,16 @@ The later one came, the shorter it is there: so no more instants are looked at t
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 from funnelwatch.streams.calendar import Calendar
 from funnelwatch.streams.sketch import ZERO_BIN, bin_of, bin_starts
 
 SECOND_US = 1_000_000
+FEW: Final = 100
+"""Of so many, each is looked at: that is faster than to look for where the bins end."""
 
 
 class Ages:
@@ -31,6 +35,8 @@ class Ages:
 
         Since those that are not before ``now`` it is 0.
         """
+        if len(since) <= FEW:
+            return Counter(map(bin_of, self._calendar.ages_us(since, now)))
         bins: dict[int, int] = {}
         first = 0
         while first < len(since):
@@ -38,8 +44,6 @@ class Ages:
             number = bin_of(longest)
             if number == ZERO_BIN:
                 last = len(since)
-            elif first + 1 == len(since) or bin_of(self._calendar.working_us(since[first + 1], now)) != number:
-                last = first + 1
             else:
                 last = bisect_right(since, self._calendar.working_before(now, self._start(number, longest)), lo=first)
             bins[number] = last - first

@@ -10,7 +10,7 @@ working day. So an hour that the clocks skip is not worked, and one that they sh
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -125,6 +125,15 @@ class Calendar:
         if start < table.covered_from or end >= table.covered_to:
             table.cover(start, end)
         return table.between(start, end)
+
+    def ages_us(self, since: Sequence[int], now: int) -> list[int]:
+        """Working µs from each of some instants, which are in order, to ``now``."""
+        if not since:
+            return []
+        self.working_us(since[0], now)  # covers all that matter
+        before = self._table.before
+        here = before(now)
+        return [here - before(at) if at < now else 0 for at in since]
 
     def tables(self, start: int, end: int) -> Tables:
         """All that is precomputed, once it reaches over both instants and the years around them."""

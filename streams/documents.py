@@ -257,11 +257,10 @@ class Documents:
             for window in OUTREACH_WINDOWS
         }
         recent = outreach.recent_days(spans.today, subject.calendar)
-        days = self._table.days(subject.level, subject.id)
         return outreach.outreach(
             paces,
             per_day,
-            outreach.recent_attainment(days, recent, per_day),
+            outreach.recent_attainment(self._recall.outreach_of((subject.level, subject.id), spans), recent, per_day),
             self._settings.benchmarks.support_ratio,
         )
 

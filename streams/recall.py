@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from funnelwatch.schemas.document import Figures
@@ -9,6 +10,7 @@ from funnelwatch.streams import merging
 from funnelwatch.streams.cells import Sums
 from funnelwatch.streams.kpis.figures import CLOSES, CYCLE, Change, figures, renewed
 from funnelwatch.streams.kpis.flow import ended_bins
+from funnelwatch.streams.kpis.outreach import done
 from funnelwatch.streams.kpis.parts import Bins, Index, bins_of
 from funnelwatch.streams.kpis.sales import Closed
 from funnelwatch.streams.rates import Exchange
@@ -60,6 +62,7 @@ class _Past(NamedTuple):
     revision: int
     windows: dict[str, Index]
     closes: dict[DaySpan, Sums]
+    outreach: dict[int, int]
 
 
 class Recall:
@@ -117,6 +120,17 @@ class Recall:
         for sums in merging.within(self._table.closes(*key), minutes):
             index.add(sums)
         return Closed.of(index, self._exchange)
+
+    def outreach_of(self, key: Key, spans: Windows) -> Callable[[int], int]:
+        """The outreach done on days before today."""
+        known, days = self._past_of(key, spans).outreach, self._table.days(*key)
+
+        def done_on(day: int) -> int:
+            if day not in known:
+                known[day] = done(days.get(day, {}))
+            return known[day]
+
+        return done_on
 
     def _computed(self, key: Key, spans: Windows, revision: int) -> ByDay:
         today = self._table.days(*key).get(spans.today, {})
@@ -188,7 +202,7 @@ class Recall:
         revision = self._table.freshness(*key).before(spans.today)
         kept = self._past.pop(key, None)
         if kept is None or (kept.today, kept.revision) != (spans.today, revision):
-            kept = _Past(spans.today, revision, self._sum_past(key, spans), {})
+            kept = _Past(spans.today, revision, self._sum_past(key, spans), {}, {})
             if len(self._past) >= SUBJECTS_MAX:
                 del self._past[next(iter(self._past))]
         self._past[key] = kept

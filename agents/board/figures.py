@@ -6,9 +6,9 @@ Nothing here waits for anything but its turn: the table changes between two turn
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import secrets
 from collections.abc import Callable, Iterable, Mapping
-from itertools import islice, takewhile
+from itertools import count, islice, takewhile
 from math import inf
 from typing import Final, Protocol
 
@@ -64,13 +64,13 @@ class Entry(msgspec.Struct, gc=False):
     minute: int
     revision: int
     computed: float
-    served: tuple[bytes, str] | None = None
+    etag: str
+    served: bytes | None = None
 
-    def answer(self) -> tuple[bytes, str]:
-        """The document as JSON, and a tag that tells it from all others; made when somebody asks."""
+    def answer(self) -> bytes:
+        """The document as JSON; made when somebody asks."""
         if self.served is None:
-            body = msgspec.json.encode(self.document)
-            self.served = body, hashlib.blake2b(body, digest_size=12).hexdigest()
+            self.served = msgspec.json.encode(self.document)
         return self.served
 
 
@@ -91,6 +91,7 @@ class Figures:
         self._series = series
         self._currency = currency
         self._entries: dict[Key, Entry] = {}
+        self._process, self._numbers = secrets.token_hex(4), count()  # a document tells its instant: none is as another
         self._roster = Roster(table, documents, series)
         self._changed: dict[str, None] = {}
         self._computed: dict[Key, None] = {}
@@ -282,7 +283,8 @@ class Figures:
 
     def _compute(self, key: Key, now: int) -> Entry:
         document = self._document(key)(now)
-        return Entry(document, self._row(document), now // MINUTE_US, self._table.revision, clock.monotonic())
+        etag = f"{self._process}-{next(self._numbers):x}"
+        return Entry(document, self._row(document), now // MINUTE_US, self._table.revision, clock.monotonic(), etag)
 
     def _document(self, key: Key) -> Callable[[int], Document]:
         level, subject = key

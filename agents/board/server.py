@@ -90,12 +90,11 @@ async def _entry(request: web.Request, key: Key) -> web.Response:
     entry = board.figures.serve(key, board.now())
     if entry is None:
         return problem(404, f"No such {key[0]}", f"No {key[0]} has the id {key[1]!r}.")
-    body, etag = entry.answer()
-    tag = ETag(etag)
-    if any(known.value in {etag, "*"} for known in request.if_none_match or ()):
+    tag = ETag(entry.etag)
+    if any(known.value in {entry.etag, "*"} for known in request.if_none_match or ()):
         response = web.Response(status=304)
     else:
-        response = web.Response(body=body, content_type=JSON, charset="utf-8")
+        response = web.Response(body=entry.answer(), content_type=JSON, charset="utf-8")
     response.etag = tag
     response.headers["Cache-Control"] = "no-cache"
     return response

@@ -44,13 +44,14 @@ class Shelf(NamedTuple):
 
 def coaching(calls: Iterable[Heard], shelf: Shelf, calendar: Calendar) -> list[Recording]:
     """At most `RECORDINGS_MAX` recordings, in the order to hear them."""
-    ranked = (
-        (not shelf.is_lost(heard.call.deal_id), -heard.call.at, heard.call_id, heard)
-        for heard in calls
-        if heard.call.at > shelf.calls_after
-    )
-    first = nsmallest(RECORDINGS_MAX, ranked, key=lambda entry: entry[:3])
-    return [_recording(heard, lost=not kept, calendar=calendar) for kept, _, _, heard in first]
+    after, is_lost = shelf.calls_after, shelf.is_lost
+    ranked = [
+        (not is_lost(call.deal_id), -call.at, call_id, rep, call) for rep, call_id, call in calls if call.at > after
+    ]
+    first = nsmallest(RECORDINGS_MAX, ranked)  # no two have the same call and rep
+    return [
+        _recording(Heard(rep, call_id, call), lost=not kept, calendar=calendar) for kept, _, call_id, rep, call in first
+    ]
 
 
 def _recording(heard: Heard, *, lost: bool, calendar: Calendar) -> Recording:

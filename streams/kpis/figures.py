@@ -18,7 +18,9 @@ from funnelwatch.streams.kpis.parts import FLOW, Index, StageKey, bins_of, durat
 from funnelwatch.streams.kpis.sales import Closed
 from funnelwatch.streams.rates import Exchange
 
-CLOSES: Final = frozenset({"created", "won", "won_amount", "lost", "lost_amount", "advance"})
+CREATED: Final = frozenset({"created"})
+ADVANCES: Final = frozenset({"advance"})
+CLOSES: Final = frozenset({"won", "won_amount", "lost", "lost_amount"})
 CYCLE: Final = frozenset({"cycle", "cycle_us"})
 TOUCH: Final = frozenset({"touch", "touch_us"})
 LEADS: Final = frozenset({"lead", "cohort"})
@@ -53,7 +55,7 @@ class Change(NamedTuple):
     def measured(self) -> AbstractSet[str]:
         """The names of all measures that the parts which change are made of."""
         names: set[str] = set()
-        for part in (CLOSES, CYCLE, TOUCH, LEADS, OUTREACH):
+        for part in (CREATED, ADVANCES, CLOSES, CYCLE, TOUCH, LEADS, OUTREACH):
             if not part.isdisjoint(self.names):
                 names |= part
         return names | (FLOW if self.stages else frozenset())
@@ -62,8 +64,12 @@ class Change(NamedTuple):
 def figures(index: Index, closed: Closed, exchange: Exchange | None) -> Figures:
     """All figures of a period from its merged sums. ``closed``: what they say was closed."""
     flow, lead_flow = split(flows(index))
+    created, closes = index.total("created"), _closes(index, closed, exchange)
     return Figures(
-        **_closes(index, closed, exchange),
+        created=created,
+        **closes,
+        created_per_lost=ratio(created, closes["lost"]),
+        advances=index.total("advance"),
         **_cycle(index),
         **_touch(index),
         flow=flow,
@@ -86,6 +92,12 @@ def renewed(before: Figures, change: Change, index: Index, closed: Closed, excha
     fields: dict[str, Any] = {}
     if not CLOSES.isdisjoint(change.names):
         fields |= _closes(index, closed, exchange)
+    if not CREATED.isdisjoint(change.names):
+        fields["created"] = index.total("created")
+    if fields:
+        fields["created_per_lost"] = ratio(fields.get("created", before.created), fields.get("lost", before.lost))
+    if not ADVANCES.isdisjoint(change.names):
+        fields["advances"] = index.total("advance")
     if not CYCLE.isdisjoint(change.names):
         fields |= _cycle(index)
     if not TOUCH.isdisjoint(change.names):
@@ -100,19 +112,16 @@ def renewed(before: Figures, change: Change, index: Index, closed: Closed, excha
 
 
 def _closes(index: Index, closed: Closed, exchange: Exchange | None) -> dict[str, Any]:
-    created, won, lost = index.total("created"), index.total("won"), index.total("lost")
+    won, lost = index.total("won"), index.total("lost")
     return {
-        "created": created,
         "won": won,
         "lost": lost,
         "won_amount": money_of(closed.won),
         "lost_amount": money_of(closed.lost),
         "win_rate": ratio(won, won + lost),
         "loss_rate": ratio(lost, won + lost),
-        "created_per_lost": ratio(created, lost),
         "lost_by_reason": lost_by(REASON, index, exchange),
         "lost_by_stage": lost_by(STAGE, index, exchange),
-        "advances": index.total("advance"),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from funnelwatch.schemas.document import Outreach, OutreachFigures, OutreachPace
@@ -74,12 +74,11 @@ def recent_days(today: int, calendar: Calendar) -> list[int]:
     return []
 
 
-def recent_attainment(days: Mapping[int, Sums], recent: Iterable[int], per_day: float | None) -> float | None:
+def recent_attainment(done_on: Callable[[int], int], recent: Sequence[int], per_day: float | None) -> float | None:
     """Done on the recent days ÷ what the benchmark asks for; None without benchmark or days."""
-    recent = list(recent)
     if not per_day or not recent:
         return None
-    return sum(done(days[day]) for day in recent if day in days) / (len(recent) * per_day)
+    return sum(map(done_on, recent)) / (len(recent) * per_day)
 
 
 def outreach(paces: dict[str, OutreachPace], per_day: float | None, recent: float | None, support: float) -> Outreach:

@@ -1,9 +1,11 @@
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from funnelwatch.schemas.settings import CalendarSettings
+from funnelwatch.streams import ages as module
 from funnelwatch.streams.ages import Ages
 from funnelwatch.streams.calendar import DAY_US, Calendar
 from funnelwatch.streams.sketch import bin_of
@@ -12,6 +14,14 @@ CALENDAR = Calendar(CalendarSettings(zone="Europe/Berlin"))
 NOW = 1_795_000_000_000_000
 
 instants = st.integers(NOW - 900 * DAY_US, NOW + 5 * DAY_US) | st.integers(NOW - 3_000, NOW + 3_000)
+
+
+@pytest.fixture(autouse=True, params=[0, 100])
+def _few(monkeypatch, request):
+    """Each is looked at, or where the bins end is looked for."""
+    monkeypatch.setattr(module, "FEW", request.param)
+
+
 questions = st.lists(st.tuples(instants, st.lists(instants, max_size=8).map(sorted)), min_size=1, max_size=4)
 
 

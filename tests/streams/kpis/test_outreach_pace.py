@@ -9,7 +9,7 @@ import pytest
 from funnelwatch.schemas.document import OutreachPace
 from funnelwatch.schemas.settings import CalendarSettings
 from funnelwatch.streams.calendar import Calendar
-from funnelwatch.streams.kpis.outreach import outreach, outreach_figures, pace, recent_attainment, recent_days
+from funnelwatch.streams.kpis.outreach import done, outreach, outreach_figures, pace, recent_attainment, recent_days
 from funnelwatch.streams.kpis.parts import Index
 
 CALENDAR = Calendar(CalendarSettings())
@@ -81,7 +81,7 @@ def test_fewer_than_five_working_days_in_ninety_are_none():
 
 def test_support_is_needed_below_the_ratio_and_not_at_it():
     days = {MONDAY - 3: call(7, cold=1), MONDAY - 4: {("email", 1): 7}, MONDAY: call(90, cold=1)}
-    recent = recent_attainment(days, recent_days(MONDAY, CALENDAR), 4.0)
+    recent = recent_attainment(lambda day: done(days.get(day, {})), recent_days(MONDAY, CALENDAR), 4.0)
 
     assert recent == 0.7
     assert outreach({}, 4.0, recent, 0.7).needs_support is False
@@ -90,7 +90,7 @@ def test_support_is_needed_below_the_ratio_and_not_at_it():
 
 @pytest.mark.parametrize("per_day", [None, 0.0])
 def test_without_a_benchmark_nobody_needs_support(per_day):
-    recent = recent_attainment({}, recent_days(MONDAY, CALENDAR), per_day)
+    recent = recent_attainment(lambda _: 0, recent_days(MONDAY, CALENDAR), per_day)
 
     assert recent is None
     assert outreach({}, per_day, recent, 0.7).needs_support is None
