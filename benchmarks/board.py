@@ -57,6 +57,7 @@ from funnelwatch.streams.cells import (
     ItemCell,
     MinuteCell,
     OpenDeal,
+    published,
 )
 from funnelwatch.streams.context import Context
 from funnelwatch.streams.folds import FOLDS
@@ -156,7 +157,7 @@ class Publisher:
                 for cell, value in self._cells[kind].items()
             )
             while some := list(islice(mine, FIELDS_PER_CALL)):
-                await self.store.stage(shard, some)
+                await self.store.stage(shard, list(published(dict(some)).items()))
                 total += len(some)
             await self.store.swap(shard, now_us())
         await self.beat()
@@ -213,7 +214,7 @@ class Publisher:
     async def _send(self, kind: Kind, partition: int, cells: Mapping[Cell, CellValue | None]) -> None:
         shard, items = self.shards[kind, partition], iter(cells.items())
         while some := dict(islice(items, FIELDS_PER_CALL)):
-            assert await self.store.send([self.store.write(shard, some, now_us())]) == [Answer.OK]
+            assert await self.store.send([self.store.write(shard, published(some), now_us())]) == [Answer.OK]
 
     @staticmethod
     def _partition(rep: str) -> int:
@@ -239,7 +240,7 @@ class Publisher:
         await self.store.send([self.store.beat(shard, now_us(), now_us()) for shard in self.shards.values()])
 
 
-def publish_for_ever(settings: Settings, arguments: argparse.Namespace, published: Any) -> None:
+def publish_for_ever(settings: Settings, arguments: argparse.Namespace, told: Any) -> None:
     """A process of its own."""
     cells = template(settings, arguments.days)
     calendar = Calendar(settings.calendar)
@@ -250,7 +251,7 @@ def publish_for_ever(settings: Settings, arguments: argparse.Namespace, publishe
         have = sum(isinstance(cell, ItemCell) and cell.type == "open_deal" for cell in cells[Kind.DEAL])
         more = max(0, arguments.open_deals - have * len(publisher.reps) // PEOPLE)
         await publisher.put_deals(more)
-        published.put((total + more, publisher.reps))
+        told.put((total + more, publisher.reps))
         chosen, began = random.Random(1), time.monotonic()
         for step in count():
             await asyncio.sleep(max(0.0, began + step * STEP_SECONDS - time.monotonic()))
@@ -345,13 +346,14 @@ def measure(folder: Path, arguments: argparse.Namespace) -> None:
     configuration.write_text(as_toml(settings))
     settings, _ = load(configuration.read_text(), {})  # as the board reads it, where whole numbers are floats
     context = multiprocessing.get_context("spawn")
-    published: Any = context.Queue()
+    told: Any = context.Queue()
     base = f"http://127.0.0.1:{board_port}"
     with kafka, EmbeddedRedis(folder / "redis", store):
         asyncio.run(topics.ensure(settings, Secrets()))
-        workers = context.Process(target=publish_for_ever, args=(settings, arguments, published), daemon=True)
+        workers = context.Process(target=publish_for_ever, args=(settings, arguments, told), daemon=True)
         workers.start()
-        cells, reps = published.get(timeout=READY_SECONDS)
+        until(lambda: not told.empty() or not workers.is_alive(), READY_SECONDS, "all cells are in Redis")
+        cells, reps = told.get(timeout=1)
         print(f"{len(reps):,} reps, {cells:,} cells in Redis; load {os.getloadavg()[0]:.1f}", flush=True)
         environment = {name: text for name, text in os.environ.items() if not name.startswith("FUNNELWATCH_")}
         command = [sys.executable, "-m", "funnelwatch", "board", "--config", str(configuration)]
