@@ -189,6 +189,11 @@ class RowsDerivation:
         """Add what was taken since the last call to new cells: what changed in them is not noted."""
         compiled(cells).add_derived(self._derivation)
 
+    def finish(self, cells: Cells) -> None:
+        """Add what is left, and let the cells take less room."""
+        self.add_to(cells)
+        compiled(cells).pack()
+
 
 def read_links(records: Sequence[Any]) -> tuple[dict[Kind, Chunk], list[int]]:
     """The links of a chunk by kind, and the records that are none, or none for these kinds."""

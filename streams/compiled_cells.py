@@ -6,6 +6,9 @@ entity at a time, as the twin does it. A test holds both kinds of cells equal.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain, count, islice, takewhile
+
 from funnelwatch.streams.calendar import Calendar
 from funnelwatch.streams.cells import (
     CLOSE_MEASURES,
@@ -50,6 +53,7 @@ class CompiledCells:
         self.all_published = self._cells.all_cells
         self.add_folded = self._cells.add_folded
         self.add_derived = self._cells.add_derived
+        self.pack = self._cells.pack
 
     @property
     def newest(self) -> int | None:
@@ -65,6 +69,12 @@ class CompiledCells:
     def is_changed(self) -> bool:
         """See `streams.shard.Cells`."""
         return self._cells.is_changed
+
+    def all_in_parts(self, size: int) -> Iterator[dict[bytes, bytes]]:
+        """See `streams.shard.Cells`."""
+        others, days = iter(self._cells.all_but_days().items()), self._cells.all_days()
+        of_days = (self._cells.published_days(days, begin, begin + size) for begin in range(0, len(days), size))
+        return chain(takewhile(bool, (dict(islice(others, size)) for _ in count())), of_days)
 
     def add(self, before: Contribution | None, after: Contribution | None) -> None:
         """See `streams.shard.Cells`."""

@@ -7,6 +7,7 @@ by the minute as far back as windows need it. What is a maximum or an item is ke
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count, islice, takewhile
 from typing import Final, Protocol
 
 from funnelwatch.streams.buckets import Horizon, Marks, Shared, SumsByTime
@@ -66,6 +67,9 @@ class Cells(Protocol):
 
     def all_published(self) -> dict[bytes, bytes]:
         """Every cell as it is published."""
+
+    def all_in_parts(self, size: int) -> Iterator[dict[bytes, bytes]]:
+        """The same, so many at a time: as it is now, whatever changes before the last part is asked for."""
 
     @property
     def size(self) -> int:
@@ -176,6 +180,11 @@ class ShardCells:
     def all_published(self) -> dict[bytes, bytes]:
         """See `Cells`."""
         return published(self.all_cells())
+
+    def all_in_parts(self, size: int) -> Iterator[dict[bytes, bytes]]:
+        """See `Cells`."""
+        cells = iter(self.all_cells().items())
+        return takewhile(bool, (published(dict(islice(cells, size))) for _ in count()))
 
     def _sums(self) -> Iterator[tuple[type[DayCell | MinuteCell | CloseCell], SumsByTime]]:
         yield DayCell, self._days

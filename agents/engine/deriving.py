@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from funnelwatch.agents.engine.entity_table import ROWS_PER_STEP
 from funnelwatch.agents.engine.table_store import Row
@@ -17,6 +17,9 @@ from funnelwatch.streams.compiled import KINDS, CompiledFold, RowsDerivation
 from funnelwatch.streams.context import Context
 from funnelwatch.streams.fold import Fold
 from funnelwatch.streams.shard import Cells
+
+if TYPE_CHECKING:
+    from funnelwatch._native import TakenRows
 
 ROWS_PER_BATCH: Final = 4_000
 """Rows that are derived in one go by the compiled fold; reading them holds the event loop for 2 ms."""
@@ -70,7 +73,7 @@ class Deriver:
         derivation = self._compiled.derivation()
         async for done in self._derive_compiled(rows, cells, derivation):
             yield done
-        derivation.add_to(cells)
+        await asyncio.get_running_loop().run_in_executor(None, derivation.finish, cells)
 
     async def _derive_compiled(
         self, rows: Iterator[tuple[bytes, bytes]], cells: Cells, derivation: RowsDerivation
@@ -78,11 +81,9 @@ class Deriver:
         done = 0
         some = list(islice(rows, ROWS_PER_BATCH))
         while some:
-            taking = asyncio.get_running_loop().run_in_executor(None, derivation.take, some)
+            taking = asyncio.get_running_loop().run_in_executor(None, _take, derivation, some, cells)
             following = list(islice(rows, ROWS_PER_BATCH))
             await self._add(derivation.retake(some, await taking), cells)
-            if len(derivation) >= WAITING_MAX:
-                derivation.add_to(cells)
             done += len(some)
             some = following
             yield done
@@ -94,3 +95,11 @@ class Deriver:
             cells.see(newest)
             if number % ROWS_PER_STEP == 0:
                 await asyncio.sleep(0)
+
+
+def _take(derivation: RowsDerivation, rows: Rows, cells: Cells) -> TakenRows:
+    """Take rows; what they come to is added to cells in the same thread, and nobody else has these yet."""
+    taken = derivation.take(rows)
+    if len(derivation) >= WAITING_MAX:
+        derivation.add_to(cells)
+    return taken

@@ -180,12 +180,12 @@ class Publisher:
         updated_us = now_us()
         shard.cells.forget_changed()  # what changes from here on is sent after the swap
         shard.unsent.clear()
-        cells = iter(shard.cells.all_published().items())
+        parts = shard.cells.all_in_parts(FIELDS_PER_CALL)
         sent = 0
         await self._store.unstage(shard)
-        while some := list(islice(cells, FIELDS_PER_CALL)):
-            await self._store.stage(shard, some)
-            sent += len(some)
+        for part in parts:
+            await self._store.stage(shard, part)
+            sent += len(part)
         if self._note(shard, await self._store.swap(shard, updated_us)):
             shard.publish_all = False
         return sent

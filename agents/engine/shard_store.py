@@ -140,7 +140,7 @@ class ShardStore:
         flat = list(chain.from_iterable(changes.items()))
         return self._call(self._write, shard, updated_us=updated_us, op="set", payload=flat)
 
-    async def stage(self, shard: Shard, cells: Sequence[tuple[bytes, bytes]]) -> None:
+    async def stage(self, shard: Shard, cells: Mapping[bytes, bytes]) -> None:
         """Add cells to the copy that `swap` will put in place."""
         staged = self._staged(shard)
         await self._redis.hset(staged, mapping=dict(cells))

@@ -1,8 +1,12 @@
 //! What cells are made of: sums by day and by minute, and maxima. What `streams.buckets` does, in less room.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hashbrown::HashSet;
+
+use crate::packed::Kept;
 
 /// A horizon before all time.
 const BEGIN: i64 = i64::MIN;
@@ -15,12 +19,16 @@ pub struct Sum {
     pub amount: i128,
 }
 
+/// A time and a rep, and their sums.
+pub type PackedSums = ((i64, u32), Arc<[u8]>);
+
 /// Sums of each (day or minute, rep); zero sums leave no measure, and none leave no entry.
 pub struct SumsByTime {
     /// Nothing at or before it is taken any more.
     pub horizon: i64,
-    sums: BTreeMap<(i64, u32), Vec<Sum>>,
+    sums: BTreeMap<(i64, u32), Kept>,
     pub changed: HashSet<(i64, u32)>,
+    pub notes_changes: bool,
 }
 
 impl Default for SumsByTime {
@@ -29,6 +37,7 @@ impl Default for SumsByTime {
             horizon: BEGIN,
             sums: BTreeMap::new(),
             changed: HashSet::new(),
+            notes_changes: true,
         }
     }
 }
@@ -39,7 +48,10 @@ impl SumsByTime {
         if time <= self.horizon {
             return;
         }
-        let sums = self.sums.entry((time, rep)).or_default();
+        let sums = self.sums.entry((time, rep)).or_default().open();
+        if sums.is_empty() {
+            sums.reserve_exact(changes.size_hint().0);
+        }
         for (measure, amount) in changes {
             match sums.binary_search_by_key(&measure, |sum| sum.measure) {
                 Ok(place) if sums[place].amount == -amount => {
@@ -53,7 +65,9 @@ impl SumsByTime {
         if sums.is_empty() {
             self.sums.remove(&(time, rep));
         }
-        self.changed.insert((time, rep));
+        if self.notes_changes {
+            self.changed.insert((time, rep));
+        }
     }
 
     /// Forget what is at or before a time.
@@ -71,12 +85,19 @@ impl SumsByTime {
         self.sums.len()
     }
 
-    pub fn of(&self, place: (i64, u32)) -> Option<&[Sum]> {
-        self.sums.get(&place).map(Vec::as_slice)
+    pub fn of(&self, place: (i64, u32)) -> Option<Cow<'_, [Sum]>> {
+        self.sums.get(&place).map(Kept::sums)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = ((i64, u32), &[Sum])> {
-        self.sums.iter().map(|(place, sums)| (*place, sums.as_slice()))
+    pub fn iter(&self) -> impl Iterator<Item = ((i64, u32), Cow<'_, [Sum]>)> {
+        self.sums.iter().map(|(place, kept)| (*place, kept.sums()))
+    }
+
+    /// Keep all in as few bytes as they need; these, as they are now.
+    pub fn pack(&mut self) -> Vec<PackedSums> {
+        let mut scratch = Vec::new();
+        let kept = self.sums.iter_mut();
+        kept.map(|(place, kept)| (*place, kept.pack(&mut scratch))).collect()
     }
 }
 

@@ -7,12 +7,13 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use crate::buckets::{Marks, Sum, SumsByTime};
+use crate::buckets::{Marks, PackedSums, Sum, SumsByTime};
 use crate::calendar::MINUTE_US;
 use crate::derive::Derivation;
 use crate::fold::Folded;
 use crate::names::Names;
 use crate::pack::Writer;
+use crate::packed::unpacked;
 use crate::told::{ItemKey, ItemKind, Told};
 
 /// An item as it is published, and the last minute in which it may still be young enough.
@@ -118,12 +119,20 @@ impl Cells {
         Ok(())
     }
 
-    /// Add what rows came to, to new cells: what changed is not noted, all is new.
-    fn add_derived(&mut self, derivation: &mut Derivation) -> PyResult<()> {
-        self.add_told(&derivation.take_told())?;
+    /// Add what rows came to, to new cells: what changed is not noted, all is new. Other threads run meanwhile; they
+    /// know nothing of either.
+    fn add_derived(&mut self, py: Python<'_>, derivation: &mut Derivation) -> PyResult<()> {
+        self.note_changes(false);
+        let added = py.detach(|| self.add_told(&derivation.take_told()));
+        self.note_changes(true);
         self.see(derivation.newest);
         self.forget_changed();
-        Ok(())
+        added
+    }
+
+    /// Keep sums by day in as few bytes as they need until something is added to them. Other threads run meanwhile.
+    fn pack(&mut self, py: Python<'_>) {
+        py.detach(|| self.days.pack());
     }
 
     /// Add to measures of a rep: (measure as it is published, amount, whether it is a close).
@@ -172,7 +181,7 @@ impl Cells {
             for place in std::mem::take(&mut sums.changed) {
                 let cell = time_cell(py, out, tag, self.reps.name(place.1), place.0);
                 let value = match sums.of(place) {
-                    Some(sums) => said_sums(py, out, sums, &self.measures),
+                    Some(sums) => said_sums(py, out, &sums, &self.measures),
                     None => PyBytes::new(py, b""),
                 };
                 found.set_item(cell, value)?;
@@ -205,12 +214,23 @@ impl Cells {
 
     /// Every cell as it is published.
     fn all_cells<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let found = self.all_but_days(py)?;
+        let out = &mut self.out;
+        for (place, sums) in self.days.iter() {
+            let cell = time_cell(py, out, "d", self.reps.name(place.1), place.0);
+            found.set_item(cell, said_sums(py, out, &sums, &self.measures))?;
+        }
+        Ok(found)
+    }
+
+    /// Every cell as it is published, but for sums by day.
+    fn all_but_days<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let found = PyDict::new(py);
         let out = &mut self.out;
-        for (sums, tag) in [(&self.days, "d"), (&self.minutes, "m"), (&self.closes, "c")] {
+        for (sums, tag) in [(&self.minutes, "m"), (&self.closes, "c")] {
             for (place, sums) in sums.iter() {
                 let cell = time_cell(py, out, tag, self.reps.name(place.1), place.0);
-                found.set_item(cell, said_sums(py, out, sums, &self.measures))?;
+                found.set_item(cell, said_sums(py, out, &sums, &self.measures))?;
             }
         }
         for (rep, marks) in &self.marks {
@@ -224,6 +244,42 @@ impl Cells {
             found.set_item(cell, PyBytes::new(py, &item.value))?;
         }
         Ok(found)
+    }
+
+    /// Sums by day as they are now, whatever is added to them later. They are kept in few bytes until then.
+    fn all_days(&mut self) -> AllDays {
+        AllDays { days: self.days.pack() }
+    }
+
+    /// Some of those, as they are published: from one place to another.
+    fn published_days<'py>(
+        &mut self,
+        py: Python<'py>,
+        all: &AllDays,
+        begin: usize,
+        end: usize,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let found = PyDict::new(py);
+        let out = &mut self.out;
+        for (place, bytes) in &all.days[begin..end.min(all.days.len())] {
+            let cell = time_cell(py, out, "d", self.reps.name(place.1), place.0);
+            let sums: Vec<Sum> = unpacked(bytes).collect();
+            found.set_item(cell, said_sums(py, out, &sums, &self.measures))?;
+        }
+        Ok(found)
+    }
+}
+
+/// The sums by day of some cells as they were at one moment.
+#[pyclass(frozen, module = "funnelwatch._native")]
+pub struct AllDays {
+    days: Vec<PackedSums>,
+}
+
+#[pymethods]
+impl AllDays {
+    fn __len__(&self) -> usize {
+        self.days.len()
     }
 }
 
@@ -261,6 +317,12 @@ impl Cells {
             self.set_item(ours(&item.key), item.value.clone(), item.ages_from);
         }
         Ok(())
+    }
+
+    fn note_changes(&mut self, notes: bool) {
+        for sums in [&mut self.days, &mut self.minutes, &mut self.closes] {
+            sums.notes_changes = notes;
+        }
     }
 
     fn add_at(&mut self, rep: u32, minute: i64, day: i64, changes: &[(u32, i128, bool)]) {

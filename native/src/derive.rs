@@ -98,11 +98,9 @@ impl Derivation {
 }
 
 impl Derivation {
-    /// What was taken since the last call, summed up.
+    /// What was taken since the last call. It is not summed up: different entities have little of the same minute.
     pub fn take_told(&mut self) -> Told {
-        let mut told = std::mem::take(&mut self.told);
-        told.sum_up();
-        told
+        std::mem::take(&mut self.told)
     }
 
     fn note(&mut self, rows: &[(&[u8], &[u8])]) -> TakenRows {

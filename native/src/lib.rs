@@ -15,6 +15,7 @@ mod json;
 mod lead;
 mod names;
 mod pack;
+mod packed;
 mod packing;
 mod row;
 mod sums;
@@ -27,7 +28,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::cells::Cells;
+use crate::cells::{AllDays, Cells};
 use crate::chunk::{read_link, Chunk};
 use crate::derive::{Derivation, TakenRows};
 use crate::event::MEMBERS;
@@ -76,6 +77,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Chunk>()?;
     module.add_class::<Fold>()?;
     module.add_class::<Folded>()?;
+    module.add_class::<AllDays>()?;
     module.add_class::<Cells>()?;
     module.add_class::<Derivation>()?;
     module.add_class::<TakenRows>()?;

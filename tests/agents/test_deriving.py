@@ -14,7 +14,7 @@ from support import strategies
 from support.lives import links, lives
 from support.messages import Record
 from support.organisation import CONTEXT
-from support.read_cells import cells_of
+from support.read_cells import as_read, cells_of
 from support.two_folds import Side, need_compiled
 
 from funnelwatch.agents.engine import deriving
@@ -22,6 +22,7 @@ from funnelwatch.agents.engine.deriving import Deriver
 from funnelwatch.schemas.encode import encode_event
 from funnelwatch.schemas.events import CallData, Event, Kind
 from funnelwatch.streams.calendar import Calendar
+from funnelwatch.streams.cells import AdvanceCell, Contribution
 from funnelwatch.streams.compiled import KINDS
 from funnelwatch.streams.context import Context
 from funnelwatch.streams.folds import FOLDS
@@ -57,6 +58,16 @@ def side_of(kind, context, records, *, of_links=()):
         found = [Record("topic", 0, place, None, value) for place, value in enumerate(values)]
         side.take(found, of_links=bool(number)) if found else None
     return side
+
+
+def joined(parts):
+    """All cells of some parts, each of them once."""
+    found = {}
+    for part in parts:
+        assert part
+        assert not part.keys() & found.keys()
+        found |= part
+    return found
 
 
 @pytest.fixture
@@ -96,7 +107,12 @@ def test_rows_come_to_the_same_by_either_fold_and_by_their_events(kind, context,
         side.rows, side.cells = dict(rows), cells
         cells.take_changed()
         side.published = cells.all_published()
+        parts = cells.all_in_parts(2)
+        before = cells.all_published()
+        assert cells.size == sum(not isinstance(cell, AdvanceCell) for cell in as_read(before))
         side.take(more)
+        assert joined(parts) == before  # as it was, though it is read only now
+        assert joined(cells.all_in_parts(3)) == cells.all_published()
         cells.advance_to(strategies.START_US + YEAR_US)
         side._publish()
     assert sides[0].cells.all_cells() == sides[1].cells.all_cells()
@@ -153,3 +169,25 @@ def test_a_damaged_row_is_nobodys_guess(damaged, is_compiled):
 
     with pytest.raises(MsgspecError):
         derived(Kind.CALL, CONTEXT, rows, is_compiled=is_compiled)
+
+
+AMOUNTS = st.sampled_from([-1, 1, 63, 64, -64, -65, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 2**100]) | st.integers(
+    -300, 300
+)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 400), AMOUNTS), max_size=30), st.lists(st.tuples(st.integers(0, 400), AMOUNTS))
+)
+def test_packed_sums_are_those_they_were_and_can_be_added_to(first, then):
+    need_compiled()
+    both = [cells_of(CONTEXT, 30, is_compiled=is_compiled) for is_compiled in (True, False)]
+    minute = strategies.START_US // strategies.MINUTE_US
+    for changes in (first, then):
+        for cells in both:
+            for bin_, amount in changes:
+                cells.add(None, Contribution({("ada", minute, ("work", "p", "s", bin_)): amount}))
+        both[0].pack()
+        assert both[0].all_cells() == both[1].all_cells()
+        assert both[0].take_changed() == both[1].take_changed()
+        assert as_read(joined(both[0].all_in_parts(1))) == both[1].all_cells()
