@@ -15,7 +15,7 @@ from funnelwatch.streams.ages import Ages
 from funnelwatch.streams.calendar import DAY_US
 from funnelwatch.streams.cells import LEAD_PIPELINE, Measure, OpenDeal, RepRecord
 from funnelwatch.streams.kpis import conversion, funnel, outreach, sales, standing
-from funnelwatch.streams.kpis.coaching import Heard, Shelf, coaching
+from funnelwatch.streams.kpis.coaching import Listening, Shelf
 from funnelwatch.streams.kpis.parts import SECOND_US, Index, money_of
 from funnelwatch.streams.ledger import ORGANISATION
 from funnelwatch.streams.piles import Piles, Stages, total_worth
@@ -69,6 +69,7 @@ class Documents:
         self._working_day_us = longest_day_us(settings.calendar)
         self._windows: Windows | None = None
         self._peers: dict[Key, tuple[tuple[int, int], dict[str, LeadFigures]]] = {}
+        self._listening = Listening(self._calendar)
         self._recall = Recall(table, self._exchange)
 
     def rep(self, rep: str, now: int) -> Document:
@@ -275,12 +276,10 @@ class Documents:
 
     def _coaching(self, subject: Subject, now: int) -> list[Recording]:
         shelf = Shelf.at(now, self._settings.recordings_days, self._table.lost_deals())
-        calls = (
-            Heard(rep, call_id, call)
-            for rep in subject.holders
-            for call_id, call in self._table.recordings(rep).items()
-        )
-        return coaching(calls, shelf, self._calendar)
+        known = self._table.all_recordings()
+        if subject.level != ORGANISATION:
+            known = {rep: known[rep] for rep in subject.holders if rep in known}
+        return self._listening.coaching(known, shelf)
 
 
 def _row(rep: str, record: RepRecord | None, table: Table) -> RepRow:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any
 
 from funnelwatch.streams.cells import CallRecording, Item, ItemCell, LostDeal, OpenDeal, OpenLead, RepRecord
 from funnelwatch.streams.piles import Piles
 
-T = TypeVar("T")
-
 NO_DEALS: Mapping[str, OpenDeal] = MappingProxyType({})
 NO_LEADS: Mapping[str, OpenLead] = MappingProxyType({})
-NO_RECORDINGS: Mapping[str, CallRecording] = MappingProxyType({})
+
+
+class Recordings(dict[str, CallRecording]):
+    """The recorded calls of one rep by id. ``version`` grows when any changes, or a deal that one of them is on."""
+
+    version = 0
 
 
 class Holdings:
@@ -27,7 +30,7 @@ class Holdings:
         self.records: dict[str, RepRecord] = {}
         self.open_deals: dict[str, dict[str, OpenDeal]] = {}
         self.open_leads: dict[str, dict[str, OpenLead]] = {}
-        self.recordings: dict[str, dict[str, CallRecording]] = {}
+        self.recordings: dict[str, Recordings] = {}
         self.lost_deals: dict[str, LostDeal] = {}
         self._lost_by: dict[str, str] = {}
         self._heard_on: dict[str, dict[str, set[str]]] = {}
@@ -44,13 +47,15 @@ class Holdings:
             leads[cell.id] = item
         elif isinstance(item, CallRecording):
             self._forget_recording(cell)
-            self.recordings.setdefault(cell.rep, {})[cell.id] = item
+            recordings = self.recordings.setdefault(cell.rep, Recordings())
+            recordings[cell.id] = item
+            recordings.version += 1
             if item.deal_id is not None:
                 self._heard_on.setdefault(item.deal_id, {}).setdefault(cell.rep, set()).add(cell.id)
         elif isinstance(item, LostDeal):
             self.lost_deals[cell.id] = item
             self._lost_by[cell.id] = cell.rep
-            return (cell.rep, *self._heard_on.get(cell.id, ()))
+            return self._heard_anew(cell)
         else:
             self.records[cell.rep] = item
         return (cell.rep,)
@@ -67,15 +72,24 @@ class Holdings:
             # A deal that changed hands may already be here under its new owner: one message says both.
             if self._lost_by.get(cell.id) == cell.rep:
                 del self.lost_deals[cell.id], self._lost_by[cell.id]
-            return (cell.rep, *self._heard_on.get(cell.id, ()))
+            return self._heard_anew(cell)
         else:
             self.records.pop(cell.rep, None)
         return (cell.rep,)
 
+    def _heard_anew(self, deal: ItemCell) -> Iterable[str]:
+        """The reps whose figures change with a lost deal: its own, and those with a recording on it."""
+        heard = self._heard_on.get(deal.id, ())
+        for rep in heard:
+            self.recordings[rep].version += 1
+        return (deal.rep, *heard)
+
     def _forget_recording(self, cell: ItemCell) -> None:
-        known = self.recordings.get(cell.rep, {}).get(cell.id)
-        if known is None:
+        recordings = self.recordings.get(cell.rep)
+        known = None if recordings is None else recordings.get(cell.id)
+        if recordings is None or known is None:
             return
+        recordings.version += 1
         _forget(self.recordings, cell)
         if known.deal_id is not None:
             heard = self._heard_on[known.deal_id]
@@ -86,9 +100,9 @@ class Holdings:
                 del self._heard_on[known.deal_id]
 
 
-def _forget(items: dict[str, dict[str, T]], cell: ItemCell) -> T | None:
-    own = items.get(cell.rep, {})
-    item = own.pop(cell.id, None)
+def _forget(items: dict[str, Any], cell: ItemCell) -> Any:
+    own = items.get(cell.rep)
+    item = None if own is None else own.pop(cell.id, None)
     if item is not None and not own:
         del items[cell.rep]
     return item

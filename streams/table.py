@@ -33,7 +33,7 @@ from funnelwatch.streams.cells import (
     Sums,
 )
 from funnelwatch.streams.freshness import NEVER, Freshness
-from funnelwatch.streams.holdings import NO_DEALS, NO_LEADS, NO_RECORDINGS, Holdings
+from funnelwatch.streams.holdings import NO_DEALS, NO_LEADS, Holdings, Recordings
 from funnelwatch.streams.ledger import ORGANISATION, Ledger, difference, tagged
 from funnelwatch.streams.membership import Membership
 from funnelwatch.streams.piles import Piles
@@ -298,7 +298,11 @@ class Table:
 
     def recordings(self, rep: str) -> Mapping[str, CallRecording]:
         """The rep's recorded calls by id."""
-        return self._holdings.recordings.get(rep, NO_RECORDINGS)
+        return self._holdings.recordings.get(rep, {})
+
+    def all_recordings(self) -> Mapping[str, Recordings]:
+        """All recorded calls, by rep."""
+        return self._holdings.recordings
 
     def lost_deals(self) -> Mapping[str, LostDeal]:
         """All deals of the organisation that stand lost, by id, as far back as they are published."""

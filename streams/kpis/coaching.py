@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from heapq import nsmallest
+from collections.abc import Mapping, Sequence
+from heapq import merge, nsmallest
+from itertools import islice
+from math import inf
 from typing import Final, NamedTuple
 
 from funnelwatch.schemas.document import Recording
 from funnelwatch.schemas.fields import RATIO_UNITS
 from funnelwatch.streams.calendar import DAY_US, Calendar
 from funnelwatch.streams.cells import CallRecording, LostDeal
+from funnelwatch.streams.holdings import Recordings
 
 RECORDINGS_MAX: Final = 20
+REPS_MAX: Final = 200_000
+"""Of so many reps the ranked recordings are kept; then all are ranked again."""
 LOST_DAYS: Final = 60
 """A deal counts as lost for so many days longer than recordings are kept."""
 
 
-class Heard(NamedTuple):
-    """A recorded call and whose it is."""
+Place = tuple[bool, int, str, str]
+"""By what recordings are ordered: (not on a lost deal, minus its instant, id of the call, rep); no two are the same."""
 
-    rep: str
-    call_id: str
-    call: CallRecording
+
+class Ranked(NamedTuple):
+    """A recording and its place."""
+
+    place: Place
+    recording: Recording
 
 
 class Shelf(NamedTuple):
@@ -42,25 +50,71 @@ class Shelf(NamedTuple):
         return deal is not None and deal.closed_at > self.losses_after
 
 
-def coaching(calls: Iterable[Heard], shelf: Shelf, calendar: Calendar) -> list[Recording]:
-    """At most `RECORDINGS_MAX` recordings, in the order to hear them."""
-    after, is_lost = shelf.calls_after, shelf.is_lost
-    ranked = [
-        (not is_lost(call.deal_id), -call.at, call_id, rep, call) for rep, call_id, call in calls if call.at > after
-    ]
-    first = nsmallest(RECORDINGS_MAX, ranked)  # no two have the same call and rep
-    return [
-        _recording(Heard(rep, call_id, call), lost=not kept, calendar=calendar) for kept, _, call_id, rep, call in first
-    ]
+class _Kept(NamedTuple):
+    """What a rep's recordings came to, and for which instants that holds: none of theirs is in between."""
+
+    recordings: Recordings
+    version: int
+    calls: tuple[float, float]
+    losses: tuple[float, float]
+    first: list[Ranked]
 
 
-def _recording(heard: Heard, *, lost: bool, calendar: Calendar) -> Recording:
-    call = heard.call
+class Listening:
+    """The recordings to listen to. Those of a rep are ranked again only if they changed, or one has become too old."""
+
+    def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
+        self._kept: dict[str, _Kept] = {}
+
+    def coaching(self, recordings: Mapping[str, Recordings], shelf: Shelf) -> list[Recording]:
+        """At most `RECORDINGS_MAX` of the recordings of some reps, in the order to hear them."""
+        first = [self._first(rep, own, shelf) for rep, own in recordings.items()]
+        ranked = first[0] if len(first) == 1 else islice(merge(*first), RECORDINGS_MAX)
+        return [found.recording for found in ranked]
+
+    def _first(self, rep: str, own: Recordings, shelf: Shelf) -> list[Ranked]:
+        kept = self._kept.get(rep)
+        if (
+            kept is None
+            or kept.recordings is not own
+            or kept.version != own.version
+            or not kept.calls[0] <= shelf.calls_after < kept.calls[1]
+            or not kept.losses[0] <= shelf.losses_after < kept.losses[1]
+        ):
+            if len(self._kept) >= REPS_MAX:
+                self._kept.clear()
+            kept = self._kept[rep] = self._rank(rep, own, shelf)
+        return kept.first
+
+    def _rank(self, rep: str, own: Recordings, shelf: Shelf) -> _Kept:
+        closes = [deal.closed_at for call in own.values() if (deal := shelf.lost.get(call.deal_id or "")) is not None]
+        ranked = (
+            (not shelf.is_lost(call.deal_id), -call.at, call_id, rep)
+            for call_id, call in own.items()
+            if call.at > shelf.calls_after
+        )
+        first = [
+            Ranked(place, _recording(rep, place[2], own[place[2]], lost=not place[0], calendar=self._calendar))
+            for place in nsmallest(RECORDINGS_MAX, ranked)
+        ]
+        calls = _around([call.at for call in own.values()], shelf.calls_after)
+        return _Kept(own, own.version, calls, _around(closes, shelf.losses_after), first)
+
+
+def _around(instants: Sequence[int], at: int) -> tuple[float, float]:
+    """The last of some instants that is not after another one, and the first that is."""
+    return max((one for one in instants if one <= at), default=-inf), min(
+        (one for one in instants if one > at), default=inf
+    )
+
+
+def _recording(rep: str, call_id: str, call: CallRecording, *, lost: bool, calendar: Calendar) -> Recording:
     return Recording(
-        call_id=heard.call_id,
+        call_id=call_id,
         at=calendar.text(call.at),
         url=call.url,
-        rep=heard.rep,
+        rep=rep,
         deal_id=call.deal_id,
         deal_lost=lost,
         outcome=call.outcome,

@@ -13,7 +13,16 @@ from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import BenchmarkSettings, PipelineSettings, Settings, StageSettings
 from funnelwatch.streams import recall
 from funnelwatch.streams.calendar import DAY_US, Calendar
-from funnelwatch.streams.cells import MINUTE_US, CloseCell, DayCell, ItemCell, MinuteCell, RepRecord
+from funnelwatch.streams.cells import (
+    MINUTE_US,
+    CallRecording,
+    CloseCell,
+    DayCell,
+    ItemCell,
+    LostDeal,
+    MinuteCell,
+    RepRecord,
+)
 from funnelwatch.streams.documents import Documents
 from funnelwatch.streams.table import Table
 
@@ -25,9 +34,10 @@ SETTINGS = Settings(
 CALENDAR = Calendar(SETTINGS.calendar)
 TODAY = date(2026, 11, 18).toordinal()
 NOON = CALENDAR.day_start(TODAY) + DAY_US // 2
-SHARD = (Kind.DEAL, 0)
+SHARD, CALLS = (Kind.DEAL, 0), (Kind.CALL, 0)
 
 reps = st.sampled_from(["", "ada", "bob"])
+calls = st.sampled_from(["c1", "c2"])
 days = st.sampled_from([-80, -74, -60, -30, -29, -18, -17, -7, -2, -1, 0, 1])
 measures = st.sampled_from(
     [
@@ -82,6 +92,16 @@ class Board(RuleBasedStateMachine):
         record = RepRecord(None, None, True, False, None, teams, {}, None, None)
         self.table.apply((Kind.REP, 0), {ItemCell(rep, "rep", rep): record})
 
+    @rule(rep=reps, call=calls, ago=days, deal=st.sampled_from([None, "d1"]), is_there=st.booleans())
+    def a_call_is_recorded_or_forgotten(self, rep, call, ago, deal, is_there):
+        recording = CallRecording(NOON + ago * DAY_US, "https://pbx.example/1", deal, None, None)
+        self.table.apply(CALLS, {ItemCell(rep, "recording", call): recording if is_there else None})
+
+    @rule(rep=reps, deal=st.just("d1"), ago=st.sampled_from([-89, -80, 0]), is_there=st.booleans())
+    def a_deal_is_lost_or_not_any_more(self, rep, deal, ago, is_there):
+        lost = LostDeal(NOON + ago * DAY_US, "default", "New", "", "EUR", None)
+        self.table.apply(SHARD, {ItemCell(rep, "lost_deal", deal): lost if is_there else None})
+
     @rule()
     def a_shard_is_gone(self):
         self.table.replace(SHARD, {})
@@ -104,7 +124,29 @@ def all_of(documents, now):
 
 
 TestBoard = Board.TestCase
-TestBoard.settings = settings(max_examples=30, stateful_step_count=15, deadline=None)
+TestBoard.settings = settings(max_examples=50, stateful_step_count=20, deadline=None)
+
+
+def test_a_recording_is_on_a_lost_deal_for_as_long_as_the_deal_stands_lost_and_not_for_ever():
+    table = Table(SETTINGS, CALENDAR)
+    documents = Documents(SETTINGS, table)
+    table.apply(
+        CALLS, {ItemCell("ada", "recording", "c1"): CallRecording(NOON - DAY_US, "https://pbx", "d1", None, None)}
+    )
+
+    def is_lost(now=NOON):
+        of_all = [documents.rep("ada", now), documents.organisation(now)]
+        (found,) = {recording.deal_lost for document in of_all for recording in document.coaching}
+        return found
+
+    assert not is_lost()
+    lost = LostDeal(NOON - 89 * DAY_US, "default", "New", "", "EUR", None)
+    table.apply(SHARD, {ItemCell("bob", "lost_deal", "d1"): lost})
+    assert is_lost()
+    assert not is_lost(NOON + 2 * DAY_US)
+    assert is_lost()
+    table.apply(SHARD, {ItemCell("bob", "lost_deal", "d1"): None})
+    assert not is_lost()
 
 
 def test_what_is_kept_has_a_limit(monkeypatch):
