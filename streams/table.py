@@ -12,6 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from sys import intern
+from typing import Final
+
+from msgspec.structs import force_setattr
 
 from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import Settings
@@ -23,6 +27,7 @@ from funnelwatch.streams.cells import (
     CellValue,
     CloseCell,
     DayCell,
+    Item,
     ItemCell,
     LostDeal,
     Measure,
@@ -43,6 +48,10 @@ Shard = tuple[Kind, int]
 
 MEASURES_MAX = 200_000
 """How many different measures are kept once and shared; more are kept as they come, at the price of memory."""
+
+CELL_TEXTS: Final = ("rep", "type")
+ITEM_TEXTS: Final = ("pipeline", "stage", "currency", "state", "reason", "outcome", "channel")
+"""Texts of cells and items of which there are few: each is kept once, or a third of an open deal were such texts."""
 
 _EMPTY: Sums = {}
 
@@ -108,6 +117,8 @@ class Table:
         new = self._shared(value) if isinstance(value, dict) else _EMPTY
         assert isinstance(old, dict)
         if new:
+            if not old:
+                _share_texts(cell, CELL_TEXTS)
             held[cell] = new
         else:
             held.pop(cell, None)
@@ -172,6 +183,9 @@ class Table:
             self._changed.update(self._holdings.drop(cell))
         else:
             assert not isinstance(value, int | dict)
+            if old is None:
+                _share_texts(cell, CELL_TEXTS)
+            _share_texts(value, ITEM_TEXTS)
             held[cell] = value
             self._changed.update(self._holdings.put(cell, value))
         if cell.type == "rep":
@@ -315,3 +329,11 @@ class Table:
     def holders(self) -> AbstractSet[str]:
         """Everybody who did or has anything, or has a record: ``""`` and removed reps included."""
         return self._cells_of.keys() | self._holdings.records.keys() | self._advances.keys()
+
+
+def _share_texts(struct: Cell | Item, names: tuple[str, ...]) -> None:
+    """Have a cell or an item refer to the one copy of its texts; it stays equal to what it was."""
+    for name in names:
+        text = getattr(struct, name, None)
+        if isinstance(text, str):
+            force_setattr(struct, name, intern(text))
