@@ -55,12 +55,11 @@ def _pairs(labels: tuple[str, ...], values: tuple[str, ...]) -> str:
     return ",".join(map(_pair, labels, values))
 
 
-def _labels(labels: tuple[str, ...], values: tuple[str, ...]) -> str:
-    """All labels: whose series it is comes first, and what follows is the same for many."""
-    if len(labels) <= SUBJECT_LABELS:
-        return _pairs(labels, values)
-    whose = _pairs(labels[:SUBJECT_LABELS], values[:SUBJECT_LABELS])
-    return f"{whose},{_pairs(labels[SUBJECT_LABELS:], values[SUBJECT_LABELS:])}"
+@lru_cache(maxsize=_LABEL_CACHE_SIZE)
+def _tail(labels: tuple[str, ...], values: tuple[str, ...]) -> str:
+    """What follows the labels that say whose series it is, up to the value: the same for many subjects."""
+    rest = _pairs(labels[SUBJECT_LABELS:], values)
+    return f",{rest}}} " if rest else "} "
 
 
 def prefers_openmetrics(accept: str) -> bool:
@@ -111,12 +110,18 @@ class Exposition:
         """The subject's samples, in place of those it had before."""
         self.remove(subject)
         lines: dict[str, list[str]] = {}
+        heads: dict[tuple[str, tuple[str, ...]], str] = {}
         count = 0
         for name, values, value in samples:
             count += 1
-            if count <= SERIES_PER_SUBJECT_MAX:
-                labels = _labels(self._families[name].metric.labels, values)
-                lines.setdefault(name, []).append(f"{name}{{{labels}}} {value}\n" if labels else f"{name} {value}\n")
+            if count > SERIES_PER_SUBJECT_MAX:
+                continue
+            labels, whose = self._families[name].metric.labels, values[:SUBJECT_LABELS]
+            head = heads.get((name, whose))
+            if head is None:
+                head = heads[name, whose] = f"{name}{{{_pairs(labels[:SUBJECT_LABELS], whose)}" if labels else name
+            tail = _tail(labels, values[SUBJECT_LABELS:]) if labels else " "
+            lines.setdefault(name, []).append(f"{head}{tail}{value}\n")
         for name, texts in lines.items():
             self._families[name].blocks[subject] = "".join(texts).encode()
         dropped = max(0, count - SERIES_PER_SUBJECT_MAX)
