@@ -124,7 +124,7 @@ class Bench:
         settings = demo_settings()
         context = Context(settings, Calendar(settings.calendar))
         judge = Judge(settings)
-        self.shards = Shards(settings, context, FOLDS, judge, now_us, is_compiled=False)
+        self.shards = Shards(settings, context, FOLDS, judge, now_us, is_compiled=is_compiled)
         self.outbox = Outbox()
         self.tables: dict[Kind, Any] = {kind: Rows() for kind in Kind}
         self.agents = FoldAgents(

@@ -32,6 +32,7 @@ from funnelwatch.agents.engine.progress import Position, Progress
 from funnelwatch.agents.engine.recovery import GenerationRecovery, PromptTables
 from funnelwatch.agents.engine.recovery_progress import Part, RecoveryWatch
 from funnelwatch.agents.engine.room import EXIT_NO_ROOM, is_no_room
+from funnelwatch.agents.engine.row_cache import RowCache
 from funnelwatch.agents.engine.shards import Shards, ShardsOfKind
 from funnelwatch.agents.engine.storms import Storms
 from funnelwatch.schemas.events import Kind
@@ -157,6 +158,7 @@ class Worker:
         self.progress = Progress(self.positions)
         foreign = ForeignReader(settings, secrets)
         self.tables: dict[Kind, EntityTable] = {}
+        row_cache = RowCache()
         for kind in Kind:
             rules = ShardsOfKind(self.shards, kind, folds[kind])
             table = EntityTable(
@@ -166,6 +168,7 @@ class Worker:
                 rules=rules,
                 listener=rules,
                 read_foreign=foreign.read,
+                row_cache=row_cache,
             )
             rules.table = self.tables[kind] = table
             self.app.tables.add(table)

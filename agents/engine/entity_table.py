@@ -27,7 +27,8 @@ from funnelwatch.agents.engine.barrier import Sent
 from funnelwatch.agents.engine.changelog import Header, Merged, Record, RowRules, batches
 from funnelwatch.agents.engine.contiguity import Contiguity, Range
 from funnelwatch.agents.engine.recovery import NO_GENERATION
-from funnelwatch.agents.engine.table_store import STORE_OPTIONS, Changes, Row
+from funnelwatch.agents.engine.row_cache import CachedRows, RowCache
+from funnelwatch.agents.engine.table_store import Changes, Row, StoreOptions
 
 RECOVERY_BUFFER_CHUNKS: Final = 2
 """1 means something else to Faust's recovery."""
@@ -72,6 +73,7 @@ class EntityTable(faust.Table):  # type: ignore[misc]  # Faust is untyped
         rules: RowRules,
         listener: TableListener,
         read_foreign: ReadForeign,
+        row_cache: RowCache,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -79,13 +81,14 @@ class EntityTable(faust.Table):  # type: ignore[misc]  # Faust is untyped
             key_type=bytes,
             value_type=bytes,
             recovery_buffer_size=RECOVERY_BUFFER_CHUNKS,
-            options=dict(STORE_OPTIONS),
             **kwargs,
         )
         self._rules = rules
         self._listener = listener
         self._read_foreign = read_foreign
         self._open_partitions: dict[int, Contiguity] = {}  # recovered and ours
+        self._row_cache = row_cache
+        self._cached: dict[int, CachedRows] = {}  # of the open partitions
         self._generation = NO_GENERATION
         self._announced: set[int] = set()  # whose rows the listener knows
         self._redelivered_through: dict[tuple[int, str], int] = {}
@@ -97,6 +100,11 @@ class EntityTable(faust.Table):  # type: ignore[misc]  # Faust is untyped
         self._ours: set[int] = set()
         self.recovered_records = 0
         self.repaired_records = 0
+
+    def _new_store(self) -> Any:
+        store = super()._new_store()
+        store.rocksdb_options = StoreOptions()
+        return store
 
     # -- reading
 
@@ -110,8 +118,16 @@ class EntityTable(faust.Table):  # type: ignore[misc]  # Faust is untyped
 
     def get_many(self, partition: int, keys: Sequence[bytes]) -> list[Row]:
         """The rows of ``keys``, None where there is none."""
-        found: list[Row] = self._db(partition).get(list(keys))
-        return found
+        db, cached = self._db(partition), self._cached[partition]
+        rows: list[Row] = [None] * len(keys)
+        places = cached.find(keys, rows)
+        if places:
+            unknown = [keys[place] for place in places]
+            found: list[Row] = db.get(unknown)
+            for place, row in zip(places, found, strict=True):
+                rows[place] = row
+            cached.put(dict(zip(unknown, found, strict=True)))
+        return rows
 
     def rows(self, partition: int, after: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         """Rows of a partition in the order of their keys."""
@@ -149,6 +165,7 @@ class EntityTable(faust.Table):  # type: ignore[misc]  # Faust is untyped
                 self._folded_through[partition, topic] = offset
                 changes.folded_through(topic, offset)
         changes.write(db)
+        self._cached[partition].put(rows)
 
     async def send(self, partition: int, rows: Mapping[bytes, Row], headers: list[Header] | None = None) -> list[Sent]:
         """Send rows to the changelog, in the order of the calls; the commit waits for the acknowledgements.
@@ -224,6 +241,7 @@ class EntityTable(faust.Table):  # type: ignore[misc]  # Faust is untyped
         if changed:
             known = dict(zip(changed, self.get_many(partition, list(changed)), strict=True))
             Changes().rows(changed).write(self._db(partition))
+            self._cached[partition].put(changed)
             self._listener.on_repaired(partition, known, changed)
         # Behind the foreign ones: what they had wrong, and what ours behind them may still have wrong. Not what they
         # had right, or two workers, each a stranger to the other, would answer each other's repairs without end.
@@ -275,6 +293,7 @@ class EntityTable(faust.Table):  # type: ignore[misc]  # Faust is untyped
         self._generation = generation_id
         ours = {tp.partition for tp in self.app.assignor.assigned_actives() if tp.topic == self.changelog_topic_name}
         self._open_partitions.clear()
+        self._cached.clear()
         for partition in self._announced - ours:
             self._listener.on_lost(partition)
         self._announced &= ours
@@ -328,6 +347,7 @@ class EntityTable(faust.Table):  # type: ignore[misc]  # Faust is untyped
         held = self.data.persisted_offset(tp)
         opening = Contiguity(1 + max(-1 if offset is None else offset for offset in (held, highwater)))
         self._open_partitions[partition] = opening
+        self._cached[partition] = self._row_cache.partition()
         for topic in self.app.source_topics:
             folded = table_store.folded_through(db, topic)
             self._redelivered_through[partition, topic] = self._folded_through[partition, topic] = folded

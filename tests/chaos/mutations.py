@@ -76,6 +76,7 @@ def mark_moves_back() -> None:
         if source is not None:
             changes.folded_through(*source)
         changes.write(self._db(partition))
+        self._cached[partition].put(rows)
 
     EntityTable.write = write
 

@@ -20,6 +20,7 @@ from funnelwatch.agents.engine.application import new_app
 from funnelwatch.agents.engine.barrier import SendBarrier
 from funnelwatch.agents.engine.changelog import tombstone_headers
 from funnelwatch.agents.engine.entity_table import EntityTable, PartitionLost
+from funnelwatch.agents.engine.row_cache import RowCache
 from funnelwatch.schemas.events import Kind
 from funnelwatch.schemas.settings import Secrets, Settings
 
@@ -165,6 +166,7 @@ class SimulatedWorker:
             rules=Sets(),
             listener=self.figures,
             read_foreign=self._read_foreign,
+            row_cache=RowCache(bytes_max=2_000),
         )
         self.figures.table = self.table
         self.position = 0
