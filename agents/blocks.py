@@ -15,7 +15,8 @@ def blocks(file: io.BufferedReader | gzip.GzipFile) -> Iterator[bytes]:
     """Whole lines with their ends; the last one of the file may have none.
 
     Raises:
-        OSError, EOFError, zlib.error: The file is damaged: all whole lines before the damage were given.
+        OSError, EOFError, zlib.error: The file is damaged: all whole lines before the damage were given, and maybe
+            lines that nobody wrote, because gzip may read a damage as text until it meets a code that is none.
     """
     rest: list[bytes] = []
     while piece := file.read1(BLOCK_BYTES):  # not `read`, which keeps for itself what it has when it meets a damage
