@@ -59,6 +59,15 @@ def test_no_password_is_written_down(name):
 
 
 @every_service
+def test_a_stop_reaches_the_program_and_not_a_shell(name):
+    command = SERVICES[name].get("command", [])
+
+    assert isinstance(command, list), "of a text, an engine makes words"
+    if command[:1] == ["sh"]:
+        assert command[-1].splitlines()[-1].startswith("exec ")
+
+
+@every_service
 def test_what_is_mounted_is_in_the_repository_or_declared(name):
     for mount in SERVICES[name].get("volumes", ()):
         source, _, target = mount.partition(":")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import socket
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime
@@ -137,3 +138,6 @@ def test_what_is_stopped_stops_in_order(running):
     assert running.stop("worker") == 0
     assert running.stop("board") == 0
     assert running.stop("gateway") == 0
+    assert running.stop("redis") == 0
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", running.ports[6379]), timeout=5)

@@ -6,6 +6,7 @@ addresses on loopback. Everything else is used as it is written.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -51,8 +52,9 @@ class Containers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in reversed(list(self._processes)):
-            self.stop(name)
+        with contextlib.ExitStack() as stack:  # the last first, and all of them even if one will not end
+            for name in self._processes:
+                stack.callback(self.stop, name)
 
     def path(self, inside: str, service: str) -> Path:
         """Where a path of a service's container is here."""
@@ -170,6 +172,7 @@ class Containers:
         names = "|".join(self._services)
         text = re.sub(rf"(?<![\w.-])(?:{names}|localhost|0\.0\.0\.0)(?=:\d)", "127.0.0.1", text)
         text = re.sub(rf'(?<=host = ")(?:{names}|0\.0\.0\.0)(?=")', "127.0.0.1", text)
+        text = text.replace("bind * -::*", "bind 127.0.0.1")
         text = _SERVERS_OF_NAMES.sub(r"static_configs:\n      - targets: ['127.0.0.1:\1']", text)
         return re.sub(r"(?<!\d)\d{4}(?!\d)", lambda found: str(self.ports.get(int(found[0]), found[0])), text)
 
