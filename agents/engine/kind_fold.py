@@ -163,7 +163,7 @@ class KindFold:
             if place not in decoded:
                 decoded[place] = decode(self._kind, records[place].value, records[place].headers, limits)
             content = decoded[place][index or 0]
-            assert isinstance(content, Event)  # or the compiled fold would not have it
+            assert not isinstance(content, Refusal)  # or the compiled fold would not have it
             return content
 
         return Work(records, groups, chunk, read), refused

@@ -79,7 +79,8 @@ def start(
     log = bench.folder / "logs" / f"{app}.log"
     if system.ours:
         every = [ours.settings(broker, bench.redis_port, prefix, app, state / str(n)) for n in range(workers)]
-        return [WorkerJob(one, log, is_reduced=system.ours == "reduced") for one in every]
+        reduced = installed if system.ours == "reduced" else None
+        return [WorkerJob(one, log, reduced=reduced) for one in every]
     broker.create(name.format(app=app) for name in system.topics)
     variables = {"BROKER": broker.bootstrap, "TOPIC": topic, "APP_ID": app, "OUT_TOPIC": f"{app}-out"}
     return [PeerJob(system, installed, variables, state / str(n), log) for n in range(workers)]

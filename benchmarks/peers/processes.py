@@ -124,9 +124,9 @@ class PeerJob:
 
 
 class WorkerJob:
-    """A worker of ours: as shipped, or with the reduced fold. It is asked over HTTP, as Prometheus asks it."""
+    """A worker of ours, as shipped or with the reduced fold built there; asked over HTTP, as Prometheus asks it."""
 
-    def __init__(self, settings: Settings, log: Path, *, is_reduced: bool) -> None:
+    def __init__(self, settings: Settings, log: Path, *, reduced: Path | None) -> None:
         self.log = log
         self.history: list[Seen] = []
         self.committed = False
@@ -136,7 +136,7 @@ class WorkerJob:
         self.data.mkdir(parents=True, exist_ok=True)
         configuration = self.data.with_suffix(".toml")
         configuration.write_text(as_toml(settings))
-        begin = [str(REDUCED)] if is_reduced else ["-m", "funnelwatch", "worker", "--config"]
+        begin = [str(REDUCED), str(reduced)] if reduced else ["-m", "funnelwatch", "worker", "--config"]
         environment = {name: text for name, text in os.environ.items() if not name.startswith("FUNNELWATCH_")}
         environment["PYTHONPATH"] = str(ROOT)
         self._process = ServerProcess("worker", [sys.executable, *begin, str(configuration)], log, environment)

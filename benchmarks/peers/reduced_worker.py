@@ -1,4 +1,4 @@
-"""The worker as it ships, but that deals are folded by `peers.reduced`: ``reduced_worker.py CONFIGURATION``."""
+"""The worker as it ships, but that `peers.reduced` folds deals: ``reduced_worker.py COMPILED CONFIGURATION``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from funnelwatch.agents.configured import load
-from funnelwatch.agents.engine import kind_fold, worker
-from funnelwatch.schemas.events import Kind
-from funnelwatch.streams.folds import FOLDS
-from peers.reduced import ReducedFold, entity_fold, read_events
+from funnelwatch.agents.engine import worker
+from peers.reduced_compiled import folds, use
 
 if __name__ == "__main__":
-    kind_fold.EntityFold = entity_fold  # the product has no other one
-    kind_fold.read_events = read_events
-    settings, secrets = load(Path(sys.argv[1]))
-    raise SystemExit(worker.run(settings, secrets, FOLDS | {Kind.DEAL: ReducedFold()}))
+    use(Path(sys.argv[1]))
+    settings, secrets = load(Path(sys.argv[2]))
+    raise SystemExit(worker.run(settings, secrets, folds()))

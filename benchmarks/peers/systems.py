@@ -72,7 +72,7 @@ def _limit(name: str, title: str, install: str, command: Callable[[Path], list[s
 
 BOARD = System("board", "Funnelwatch, whole product, at the board's API", ours="shipped")
 SYSTEMS = (
-    System("reduced", "Funnelwatch, reduced to these outputs", ours="reduced"),
+    System("reduced", "Funnelwatch, reduced to these outputs", "reduced_native", ours="reduced"),
     System("shipped", "Funnelwatch, whole product", ours="shipped"),
     BOARD,
     _kafka_streams("kafka-streams", "Kafka Streams 4.1, default cache"),

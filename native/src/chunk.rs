@@ -187,12 +187,17 @@ impl Chunk {
     }
 
     pub fn put_link(&mut self, py: Python<'_>, value: &[u8], key: &str, record: usize) {
+        self.put_alone(py, value, key, record, 0);
+    }
+
+    /// Put what a record says about one entity.
+    pub fn put_alone(&mut self, py: Python<'_>, value: &[u8], key: &str, record: usize, at: i64) {
         let begin = self.written.bytes.len();
         self.written.bytes.extend_from_slice(value);
         let entry = Entry {
             record,
             index: ALONE,
-            at: 0,
+            at,
             span: begin..self.written.bytes.len(),
             next: END,
         };

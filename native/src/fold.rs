@@ -218,20 +218,20 @@ fn fold_entity<'a, S: Entity<'a>>(
 pub struct Folded {
     /// Numbers of the entities that are left to Python.
     #[pyo3(get)]
-    left: Vec<usize>,
+    pub left: Vec<usize>,
     #[pyo3(get)]
-    applied: usize,
+    pub applied: usize,
     #[pyo3(get)]
-    unchanged: usize,
+    pub unchanged: usize,
     /// Key → new row.
     #[pyo3(get)]
-    rows: Py<PyDict>,
+    pub rows: Py<PyDict>,
     /// (number of an entity of which nothing is new, the first record that says what is known).
     #[pyo3(get)]
-    known: Vec<(usize, usize)>,
+    pub known: Vec<(usize, usize)>,
     /// Partition → (key, link as bytes).
     #[pyo3(get)]
-    links: Py<PyDict>,
+    pub links: Py<PyDict>,
     /// The newest event of any entity with something new.
     #[pyo3(get)]
     pub newest: Option<i64>,
@@ -239,7 +239,7 @@ pub struct Folded {
     pub told: Told,
     /// An instant that the calendar's tables do not cover.
     #[pyo3(get)]
-    uncovered: Option<i64>,
+    pub uncovered: Option<i64>,
 }
 
 /// The fold of one kind of entity.

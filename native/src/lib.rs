@@ -2,24 +2,24 @@
 //!
 //! `streams` is the definition. Whatever this crate is not sure of it leaves to it, entity by entity.
 
-mod buckets;
-mod calendar;
-mod call;
-mod cells;
-mod chunk;
-mod deal;
-mod derive;
-mod event;
-mod fold;
-mod json;
-mod lead;
-mod names;
-mod pack;
-mod packed;
-mod packing;
-mod row;
-mod sums;
-mod told;
+pub mod buckets;
+pub mod calendar;
+pub mod call;
+pub mod cells;
+pub mod chunk;
+pub mod deal;
+pub mod derive;
+pub mod event;
+pub mod fold;
+pub mod json;
+pub mod lead;
+pub mod names;
+pub mod pack;
+pub mod packed;
+pub mod packing;
+pub mod row;
+pub mod sums;
+pub mod told;
 
 use std::collections::HashMap;
 use std::panic::catch_unwind;
@@ -69,6 +69,11 @@ fn read_links(py: Python<'_>, records: &Bound<'_, PyAny>) -> PyResult<(HashMap<&
 
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    fill(module)
+}
+
+/// Put everything into a module.
+pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
     std::panic::set_hook(Box::new(|_| ())); // what is left to Python is no news, and would quote what was sent
     module.add("INTERFACE", 5)?;
     module.add("FOLD_VERSION", 2)?;
