@@ -83,7 +83,7 @@ impl Derivation {
 
     /// How many amounts, marks and items there are: what memory goes by.
     fn __len__(&self) -> usize {
-        self.told.len()
+        self.told.size()
     }
 
     /// Take rows as (key, row). Other threads run meanwhile; one at a time may call this.

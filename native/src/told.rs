@@ -209,7 +209,7 @@ impl Told {
     }
 
     /// How much there is, about: what memory goes by.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.deltas.len() + self.marks.len() + self.items.len()
     }
 
