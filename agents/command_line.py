@@ -1,4 +1,4 @@
-"""What the commands share: exit codes, and the option that names the configuration."""
+"""What the commands share: exit codes, the option that names the configuration, and files of events."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ USAGE: Final = 2
 INTERRUPTED: Final = 130
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+FILES: Final = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+"""Files of events; one at least."""
 
 
 def configured(command: Command) -> Command:
