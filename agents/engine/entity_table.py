@@ -119,8 +119,7 @@ class EntityTable(faust.Table):  # type: ignore[misc]  # Faust is untyped
     def get_many(self, partition: int, keys: Sequence[bytes]) -> list[Row]:
         """The rows of ``keys``, None where there is none."""
         db, cached = self._db(partition), self._cached[partition]
-        rows: list[Row] = [None] * len(keys)
-        places = cached.find(keys, rows)
+        rows, places = cached.find(keys)
         if places:
             unknown = [keys[place] for place in places]
             found: list[Row] = db.get(unknown)

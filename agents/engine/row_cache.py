@@ -8,7 +8,7 @@ a list of the least recently used ones would, and bounds memory to two generatio
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from funnelwatch.agents.engine.table_store import Row
 
@@ -16,6 +16,8 @@ GENERATION_BYTES_MAX: Final = 16 << 20
 """Of a worker, all its partitions together; there are two generations."""
 ENTRY_BYTES: Final = 200
 """About what an entry takes besides the row: its key, and its place in a dictionary."""
+
+_UNKNOWN: Final = object()
 
 
 class RowCache:
@@ -54,22 +56,23 @@ class CachedRows:
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
-    def find(self, keys: Sequence[bytes], rows: list[Row]) -> list[int]:
-        """Put what is known in its place in ``rows``; the places of what is not."""
+    def find(self, keys: Sequence[bytes]) -> tuple[list[Row], list[int]]:
+        """The rows of ``keys``, and the places of those that are not known."""
         self._age()
         young, old = self._young, self._old
+        rows: list[Any] = [young.get(key, _UNKNOWN) for key in keys]
         unknown = []
         promoted = 0
-        for place, key in enumerate(keys):
-            if key in young:
-                rows[place] = young[key]
-            elif key in old:
+        for place in [place for place, row in enumerate(rows) if row is _UNKNOWN]:
+            key = keys[place]
+            if key in old:
                 row = rows[place] = young[key] = old.pop(key)
                 promoted += ENTRY_BYTES + len(row or b"")
             else:
+                rows[place] = None
                 unknown.append(place)
         self._cache.grew(promoted)
-        return unknown
+        return rows, unknown
 
     def put(self, rows: Mapping[bytes, Row]) -> None:
         """These are the rows now."""

@@ -55,6 +55,7 @@ class StoreOptions(RocksDBOptions):  # type: ignore[misc]  # Faust is untyped
         options.set_target_file_size_base(FILE_BYTES)
         options.set_memtable_whole_key_filtering(True)
         options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_SHARE)
+        options.set_allow_concurrent_memtable_write(False)  # there is one writer, and it costs some
         none, lz4 = rocksdict.DBCompressionType.none(), rocksdict.DBCompressionType.lz4()
         options.set_compression_per_level([none] * UNPACKED_LEVELS + [lz4] * (LEVELS - UNPACKED_LEVELS))
         blocks = rocksdict.BlockBasedOptions()
