@@ -140,7 +140,7 @@ class FoldAgents:
         table.write(partition, outcome.rows, source=(last.topic, last.offset))
         outcome.add_to(cells)
         self._metrics.folded(last.topic, partition, came_us(last))
-        self._shards.changed.set()
+        self._shards.folded(came_us(last), self._now_us())
         # Nothing above this line awaits: nobody sees half of a chunk.
         await table.send(partition, outcome.rows)
         await self._outbox.send_links(outcome.links)

@@ -25,8 +25,9 @@ from funnelwatch.schemas.events import Kind
 COALESCE_LIGHT_SECONDS: Final = 0.004
 """How long a change waits for others: a fetch brings several, and each round costs a message to Redis."""
 COALESCE_HEAVY_SECONDS: Final = 0.25
-HEAVY_CELLS: Final = 2_000
-"""So many changed cells in one round are heavy load: the next round then waits for as long as any does."""
+BEHIND_SECONDS: Final = 1.0
+"""What came into Kafka so long before it was folded is of a backlog: nobody waits for a moment's difference, and the
+same cells change with every chunk, so that the next round waits for as long as any does."""
 FIELDS_PER_ROUND: Final = 4_000
 """So many fields are encoded in one go, or a few more; others have to get their turn."""
 BEAT_SECONDS: Final = 1.0
@@ -35,13 +36,13 @@ RETRY_SECONDS: Final = 0.5
 log = logging.getLogger(__name__)
 
 
-def coalesce_seconds(cells: int) -> float:
-    """How long a change waits for others after a round that sent so many cells.
+def coalesce_seconds(behind_seconds: float) -> float:
+    """How long a change waits for others, after a round that sent what came into Kafka so long before it was folded.
 
-    While a backlog is read, the same cells change with every chunk: the more a round had to send, the more the next one
-    saves by waiting. It grows with the square, so that hundreds of cells, which are a light load, wait for a moment.
+    It is not the number of cells that tells a backlog: a round that comes late has more to send, and would be late
+    again for having had more.
     """
-    share = min(cells / HEAVY_CELLS, 1.0)
+    share = min(max(behind_seconds, 0.0) / BEHIND_SECONDS, 1.0)
     return max(COALESCE_LIGHT_SECONDS, COALESCE_HEAVY_SECONDS * share * share)
 
 
@@ -83,9 +84,10 @@ class Publisher:
         """Publish until cancelled."""
         while True:
             try:
-                cells = await self.publish()
+                behind_seconds = self._shards.take_behind_seconds()
+                await self.publish()
                 self._note_connected()
-                await self._rest(cells)
+                await self._rest(coalesce_seconds(behind_seconds))
             except redis.exceptions.ResponseError as refused:
                 self._note_refused(refusal_of(refused))
                 await self._say_refused()
@@ -96,9 +98,8 @@ class Publisher:
             except Exception as failure:  # noqa: BLE001  (a publisher that stopped would leave old figures standing)
                 self._die(failure, "figures could not be published")
 
-    async def _rest(self, cells: int) -> None:
+    async def _rest(self, seconds: float) -> None:
         """Until something has changed and a little longer, or until the next beat."""
-        seconds = coalesce_seconds(cells)
         if seconds >= COALESCE_HEAVY_SECONDS:
             await asyncio.sleep(seconds)
             return

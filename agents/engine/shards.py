@@ -64,8 +64,19 @@ class Shards:
         self._now_us = now_us
         self._epochs: dict[tuple[Kind, int], int] = {}
         self._shards: dict[tuple[Kind, int], Shard] = {}
+        self._behind_us = 0
         self.changed = asyncio.Event()
         """Set when there may be something to publish."""
+
+    def folded(self, came_us: int, now_us: int) -> None:
+        """What came into Kafka at an instant is in the cells now."""
+        self._behind_us = max(self._behind_us, now_us - came_us)
+        self.changed.set()
+
+    def take_behind_seconds(self) -> float:
+        """How late at most what was folded since the last call was folded, counted from when it came into Kafka."""
+        behind_us, self._behind_us = self._behind_us, 0
+        return behind_us / 1_000_000
 
     def __iter__(self) -> Iterator[Shard]:
         return iter(list(self._shards.values()))

@@ -69,6 +69,9 @@ class Fleet:
     def age(self, cells: ShardCells) -> None:
         pass
 
+    def take_behind_seconds(self) -> float:
+        return 0.0
+
 
 def publisher_of(shards: Shard | Fleet, store: ShardStore) -> Publisher:
     return Publisher(
