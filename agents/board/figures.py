@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import msgspec
 
 from funnelwatch.agents import clock
-from funnelwatch.agents.board.pace import REST, Pace
+from funnelwatch.agents.board.pace import REFRESH_REST, Pace
 from funnelwatch.agents.board.roster import ORGANISATION, Key, Listing, Roster
 from funnelwatch.schemas.board import Row
 from funnelwatch.schemas.document import Document, Evidence
@@ -178,7 +178,7 @@ class Figures:
             seconds: What is not done by then is first at the next refresh. Unlimited, nothing else is waited for.
         """
         self._take(now)
-        began, changes, pace = clock.monotonic(), Changes(), Pace(REST if seconds < inf else 0.0)
+        began, changes, pace = clock.monotonic(), Changes(), Pace(REFRESH_REST if seconds < inf else 0.0)
         for key in self._roster.take_gone():
             if key in self._entries:
                 self._forget(key)

@@ -9,15 +9,17 @@ from funnelwatch.agents import clock
 
 SLICE_SECONDS: Final = 0.002
 """Work goes on for so long, or until what was begun is done, before others have their turn."""
-REST: Final = 2.0
+REST: Final = 6.0
 """After work that took t seconds, others have the core for this many times t."""
+REFRESH_REST: Final = 10.0
+"""The same of documents that nobody asked for: whoever asks gets a new one at once, pages and topics wait."""
 
 
 class Pace:
     """Keeps one piece of work to a share of a core; `rest` is to be awaited wherever it may be interrupted.
 
     Args:
-        times: For how many times as long as the work took others have the core; a third of it at `REST`.
+        times: For how many times as long as the work took others have the core; a seventh of it at `REST`.
     """
 
     def __init__(self, times: float = REST) -> None:
