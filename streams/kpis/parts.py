@@ -84,12 +84,13 @@ class Index:
         return result
 
     def some(self, sums: Mapping[Measure, int], names: AbstractSet[str], stages: AbstractSet[StageKey]) -> Index:
-        """As `plus`, only of measures of some names, and the bins of some stages."""
+        """As `plus`, only of measures of some names; of those of flow only what some stages have."""
         result = Index()
         result.names = {name: self.names[name].copy() for name in names if name in self.names}
         if stages:
             result.bins = {key: counts.copy() for key, counts in self.bins.items() if key[1:] in stages}
-        result.add({measure: amount for measure, amount in sums.items() if measure[0] in names})
+        own = (measure for measure in sums if measure[0] in names)
+        result.add({measure: sums[measure] for measure in own if measure[0] not in FLOW or measure[1:3] in stages})
         return result
 
     def of(self, name: str) -> AbstractSet[tuple[Measure, int]]:

@@ -27,7 +27,7 @@ from funnelwatch.streams.documents import Documents
 from funnelwatch.streams.table import Table
 
 SETTINGS = Settings(
-    pipelines=(PipelineSettings("default", (StageSettings("New", 8.0),)),),
+    pipelines=(PipelineSettings("default", (StageSettings("New", 8.0), StageSettings("Old", 8.0))),),
     benchmarks=BenchmarkSettings(outreach_per_day=2.0),
     retention_days=75,
 )
@@ -44,6 +44,7 @@ measures = st.sampled_from(
         ("won", "default", "EUR"),
         ("lost", "default", "EUR", "New", ""),
         ("work", "default", "New", 700),
+        ("work", "default", "Old", 800),
         ("cycle", 650),
         ("lead", "qualified"),
         ("lead", "converted"),
@@ -60,7 +61,7 @@ measures = st.sampled_from(
         ("entered", "@leads", "new"),
     ]
 )
-sums = st.dictionaries(measures, st.integers(1, 3), max_size=3)
+sums = st.dictionaries(measures, st.integers(1, 9), max_size=4)
 
 
 class Board(RuleBasedStateMachine):
@@ -160,3 +161,17 @@ def test_what_is_kept_has_a_limit(monkeypatch):
 
     assert won == [*range(1, 10), *range(1, 10)]
     assert max(len(kept._past), len(kept._by_day), len(kept._months)) <= 3
+
+
+def test_a_stage_that_changes_today_takes_nothing_from_the_others():
+    """A stage with less today than in the past had today's sojourns alone, once another one changed."""
+    table = Table(SETTINGS, CALENDAR)
+    documents = Documents(SETTINGS, table)
+    new, old = ("work", "default", "New", 700), ("work", "default", "Old", 800)
+    table.apply(SHARD, {DayCell("ada", TODAY - 3): {old: 30}, DayCell("ada", TODAY): {old: 6}})
+    documents.rep("ada", NOON)
+    table.apply(SHARD, {DayCell("ada", TODAY): {old: 6, new: 1}})
+
+    (pipeline,) = documents.rep("ada", NOON).funnel.pipelines.values()
+
+    assert (pipeline.bottleneck.stage, pipeline.bottleneck.sojourns) == ("Old", 36)
